@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+# Wasl's one Makefile (GNU make). `make help` lists the targets; MODE=rel|dev|asan|fuzz chooses the build.
+# Everything made lands below build/; the release programs in build/bin/.
+
+MODE   ?= rel
+BUILD  ?= build
+OUT    := $(BUILD)/$(MODE)
+BIN    := $(if $(filter rel,$(MODE)),$(BUILD)/bin,$(OUT)/bin)
+PREFIX ?= /usr/local
+JOBS   := -j$(shell nproc 2>/dev/null || echo 2)
+
+PACKAGES := gcc make pkg-config libc6-dev libevent-dev libhiredis-dev libpq-dev libssl-dev libjansson-dev \
+            node-llhttp check redis-server postgresql postgresql-client python3 openssl curl
+PACKAGES_LINT  := clang-format shellcheck
+PACKAGES_BENCH := nginx-light wrk
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+        -Wcast-qual -Wwrite-strings -Wformat=2 -Wvla -Wundef -Wimplicit-fallthrough -Wswitch-enum -Werror
+HARD := -fstack-protector-strong -fno-common -fPIE
+SAN  := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+MODE_rel  := -O2 -g -D_FORTIFY_SOURCE=2
+MODE_dev  := -Og -g
+MODE_asan := -O1 -g $(SAN) -DWASL_TEST_BUILD
+MODE_fuzz := -O1 -g $(SAN) -fsanitize=fuzzer-no-link
+ifndef MODE_$(MODE)
+$(error MODE=$(MODE): choose rel, dev, asan or fuzz)
+endif
+ifeq ($(MODE),fuzz)
+CC := clang
+endif
+
+PC       := pkg-config
+LLHTTP   := /usr/share/llhttp
+LLHTTP_I := /usr/share/include/llhttp
+BASE_CFLAGS = -std=c11 -D_GNU_SOURCE -pthread $(HARD) $(MODE_$(MODE))
+ALL_CFLAGS  = $(BASE_CFLAGS) $(WARN) $(INC) $(CPPFLAGS) $(CFLAGS)
+ALL_LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now $(filter -fsanitize=address%,$(MODE_$(MODE))) $(LDFLAGS)
+COMPILE = @mkdir -p $(@D) && echo "  CC    $<" && $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+LINK    = @mkdir -p $(@D) && echo "  LINK  $@" && $(CC) $(BASE_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LIBS)
+
+objs = $(patsubst %.c,$(OUT)/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
+
+LIBS_common = $(shell $(PC) --libs libevent_core openssl hiredis)
+LIBS_pg     = $(shell $(PC) --libs libpq jansson)
+
+all: $(BIN)/wasl-tracker $(BIN)/wasl-attributor $(BIN)/waslctl
+
+help:
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 14
+
+# The include path is the dependency rule: common/ sees only itself; each wing sees itself and common/;
+# neither can name another's headers.
+$(OUT)/common/%.o:     INC = -iquote common -isystem $(LLHTTP_I)
+$(OUT)/tracker/%.o:    INC = -iquote tracker -iquote common
+$(OUT)/attributor/%.o: INC = -iquote attributor -iquote common -iquote $(OUT)/gen $(shell $(PC) --cflags libpq)
+$(OUT)/ctl/%.o:        INC = -iquote ctl -iquote common -iquote $(OUT)/gen $(shell $(PC) --cflags libpq)
+$(OUT)/tests/unit/common/%.o     $(OUT)/tests/fuzz/common/%.o     $(OUT)/tests/bench/common/%.o: INC = -iquote common
+$(OUT)/tests/unit/tracker/%.o    $(OUT)/tests/fuzz/tracker/%.o:    INC = -iquote tracker -iquote common
+$(OUT)/tests/unit/attributor/%.o $(OUT)/tests/fuzz/attributor/%.o: \
+	INC = -iquote attributor -iquote common -iquote $(OUT)/gen $(shell $(PC) --cflags libpq)
+$(OUT)/tests/fuzz/replay.o: INC =
+
+$(OUT)/%.o: %.c Makefile
+	$(COMPILE)
+
+# llhttp: Debian's C sources, compiled from where node-llhttp puts them, with warning flags of their own.
+$(OUT)/llhttp/%.o: $(LLHTTP)/%.c Makefile
+	@mkdir -p $(@D) && echo "  CC    $<"
+	@$(CC) $(BASE_CFLAGS) -DLLHTTP_STRICT_MODE=1 -w -isystem $(LLHTTP_I) -c -o $@ $<
+
+$(OUT)/libcommon.a: $(call objs,common) $(OUT)/llhttp/api.o $(OUT)/llhttp/http.o $(OUT)/llhttp/llhttp.o
+	@rm -f $@ && $(AR) rcs $@ $^
+
+# What the binaries hold of schema/: the names and SHA-256 of the migrations they were built for.
+SCHEMA_FILES := $(sort $(wildcard schema/[0-9][0-9][0-9][0-9]_*.sql))
+$(OUT)/gen/schema_files.h: $(SCHEMA_FILES) Makefile
+	@mkdir -p $(@D)
+	@for f in $(SCHEMA_FILES); do printf '{"%s", "%s"},\n' "$${f##*/}" "$$(sha256sum $$f | cut -c1-64)"; done > $@
+$(call objs,attributor) $(OUT)/attributor/main.o $(call objs,ctl) $(OUT)/ctl/main.o: | $(OUT)/gen/schema_files.h
+
+ATTRIBUTOR_OBJS = $(call objs,attributor) $(call objs,attributor/platforms)
+$(BIN)/wasl-tracker: LIBS = $(LIBS_common)
+$(BIN)/wasl-tracker: $(OUT)/tracker/main.o $(call objs,tracker) $(OUT)/libcommon.a
+	$(LINK)
+$(BIN)/wasl-attributor: LIBS = $(LIBS_common) $(LIBS_pg)
+$(BIN)/wasl-attributor: $(OUT)/attributor/main.o $(ATTRIBUTOR_OBJS) $(OUT)/libcommon.a
+	$(LINK)
+$(BIN)/waslctl: LIBS = $(LIBS_common) $(LIBS_pg)
+$(BIN)/waslctl: $(OUT)/ctl/main.o $(call objs,ctl) $(OUT)/libcommon.a
+	$(LINK)
+
+# Unit tests: Check, one binary a module, named after its wing.
+UNIT := $(patsubst %.c,$(OUT)/%,$(wildcard tests/unit/*/test_*.c))
+$(UNIT): LIBS = $(shell $(PC) --libs check) $(LIBS_common) $(LIBS_pg)
+$(OUT)/tests/unit/common/%:     $(OUT)/tests/unit/common/%.o     $(OUT)/libcommon.a ; $(LINK)
+$(OUT)/tests/unit/tracker/%:    $(OUT)/tests/unit/tracker/%.o    $(call objs,tracker) $(OUT)/libcommon.a ; $(LINK)
+$(OUT)/tests/unit/attributor/%: $(OUT)/tests/unit/attributor/%.o $(ATTRIBUTOR_OBJS) $(OUT)/libcommon.a ; $(LINK)
+
+# Fuzz targets: libFuzzer with MODE=fuzz; in every other mode a small main replays the committed corpus.
+FUZZ := $(patsubst %.c,$(OUT)/%,$(wildcard tests/fuzz/*/fuzz_*.c))
+FUZZ_MAIN = $(if $(filter fuzz,$(MODE)),,$(OUT)/tests/fuzz/replay.o)
+$(FUZZ): LIBS = $(LIBS_common) $(LIBS_pg) $(if $(filter fuzz,$(MODE)),-fsanitize=fuzzer)
+$(OUT)/tests/fuzz/common/%:     $(OUT)/tests/fuzz/common/%.o     $(FUZZ_MAIN) $(OUT)/libcommon.a ; $(LINK)
+$(OUT)/tests/fuzz/tracker/%:    $(OUT)/tests/fuzz/tracker/%.o    $(FUZZ_MAIN) $(call objs,tracker) $(OUT)/libcommon.a ; $(LINK)
+$(OUT)/tests/fuzz/attributor/%: $(OUT)/tests/fuzz/attributor/%.o $(FUZZ_MAIN) $(ATTRIBUTOR_OBJS) $(OUT)/libcommon.a ; $(LINK)
+
+# Benchmarks in C, one binary each.
+BENCH := $(patsubst %.c,$(OUT)/%,$(wildcard tests/bench/common/bench_*.c))
+$(BENCH): LIBS = $(LIBS_common)
+$(OUT)/tests/bench/common/%: $(OUT)/tests/bench/common/%.o $(OUT)/libcommon.a ; $(LINK)
+
+unit: $(UNIT)
+fuzz: $(FUZZ)
+
+clean:
+	rm -rf $(BUILD)
+
+.PHONY: all help unit fuzz clean
+.SECONDARY:
+-include $(shell find $(OUT) -name '*.d' 2>/dev/null)
