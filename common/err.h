@@ -5,7 +5,8 @@
 
 #include <stdbool.h>
 
-#define ERR_MSG_MAX 160
+#define ERR_MSG_MAX  160
+#define ERR_PATH_MAX 80 /* what a message shows of a path */
 
 enum err_kind {
 	ERR_NONE = 0,
@@ -16,7 +17,8 @@ enum err_kind {
 	ERR_REFUSED, /* the other side said no */
 };
 
-/* Owned by the caller; the first failure is kept by whoever reports, nothing is logged in the leaf. */
+/* Owned by the caller; the first failure is kept by whoever reports, nothing is logged in the leaf.
+ */
 struct err {
 	enum err_kind kind;
 	int sys;
@@ -27,5 +29,9 @@ struct err {
  * other than 0 appends ": " and its strerror. Returns false, so that a refusal is one line. */
 bool err_set(struct err *err, enum err_kind kind, int sys, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* The path as a message shows it: whole, or "..." and its end when it is too long, so that what is
+ * said about it still fits. Returns out. */
+const char *err_path(char out[ERR_PATH_MAX], const char *path);
 
 #endif
