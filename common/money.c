@@ -60,7 +60,7 @@ enum money_result money_parse(struct str text, unsigned digits, int64_t *minor)
 		return MONEY_BAD_SYNTAX;
 	if (decimal.fraction.len > digits)
 		return MONEY_TOO_PRECISE;
-	const wide max = (wide)INT64_MAX + 1;
+	const wide max = (wide)(uint64_t)INT64_MAX + 1;
 	wide value = 0;
 	if (!gather(&value, decimal.whole, max) || !gather(&value, decimal.fraction, max))
 		return MONEY_OUT_OF_RANGE;
@@ -120,7 +120,7 @@ bool money_scale(int64_t value, int64_t num, int64_t den, int64_t *out)
 {
 	if (den <= 0)
 		return false;
-	const wide divisor = (wide)den;
+	const wide divisor = (uint64_t)den;
 	const wide product = magnitude(value) * magnitude(num);
 	wide quotient = product / divisor;
 	if (product % divisor * 2 >= divisor)
@@ -148,11 +148,11 @@ bool money_spread(int64_t total, const int64_t *weights, unsigned count, int64_t
 	for (unsigned i = 0; i < count; i++) {
 		if (weights[i] < 0)
 			return false;
-		sum += (wide)weights[i];
+		sum += (uint64_t)weights[i];
 	}
 	int64_t left = sum == 0 ? 0 : total;
 	for (unsigned i = 0; i < count; i++) {
-		const wide product = (wide)total * (wide)weights[i];
+		const wide product = (wide)(uint64_t)total * (uint64_t)weights[i];
 		parts[i] = sum == 0 ? 0 : (int64_t)(product / sum);
 		remainders[i] = sum == 0 ? 0 : product % sum;
 		order[i] = i;
@@ -210,7 +210,7 @@ static bool take_digits(struct str *text, struct str *digits, bool *is_zero)
 static bool gather(wide *value, struct str digits, wide max)
 {
 	for (size_t i = 0; i < digits.len; i++) {
-		*value = *value * 10 + (wide)(digits.data[i] - '0');
+		*value = *value * 10 + (unsigned)(digits.data[i] - '0');
 		if (*value > max)
 			return false;
 	}
@@ -219,14 +219,14 @@ static bool gather(wide *value, struct str digits, wide max)
 
 static wide magnitude(int64_t value)
 {
-	return value < 0 ? (wide) - (__int128)value : (wide)value;
+	return value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
 }
 
 static bool narrow(wide value, bool is_negative, int64_t *out)
 {
-	if (value > (wide)INT64_MAX + (is_negative ? 1 : 0))
+	if (value > (wide)(uint64_t)INT64_MAX + (is_negative ? 1 : 0))
 		return false;
-	*out = is_negative ? (int64_t) - (__int128)value : (int64_t)value;
+	*out = (int64_t)(is_negative ? 0 - (uint64_t)value : (uint64_t)value);
 	return true;
 }
 
