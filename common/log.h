@@ -23,30 +23,35 @@ struct log_field {
 	int64_t number;
 };
 
-#define LOG_TEXT(k, cstr)                                                                          \
+#define LOG_TEXT(k, cstr) \
 	((struct log_field){.key = (k), .type = LOG_TYPE_TEXT, .text = str_from(cstr)})
 #define LOG_STR(k, view) ((struct log_field){.key = (k), .type = LOG_TYPE_TEXT, .text = (view)})
-#define LOG_NUM(k, n)                                                                              \
+#define LOG_NUM(k, n) \
 	((struct log_field){.key = (k), .type = LOG_TYPE_NUMBER, .number = (int64_t)(n)})
 #define LOG_BOOL(k, b) ((struct log_field){.key = (k), .type = LOG_TYPE_BOOL, .number = (b)})
 
-/* svc is a string constant: "wasl-tracker". Lines above the level are not written. */
+/* svc is a string constant: "wasl-tracker". Lines above the level are not written. SIGPIPE is
+ * ignored from here on: a reader that has gone costs lines, not the service. */
 void log_init(const char *svc, enum log_level level);
 void log_set_level(enum log_level level);
 bool log_level_parse(struct str text, enum log_level *level); /* error warn info debug */
 
-/* ev is a constant, greppable word. Values are quoted when they hold anything but printable ASCII
- * without space, '"', '=' ; control and invalid bytes leave as \xNN. Identical lines (ts apart)
- * within 1 s collapse: the next different line is preceded by ev=repeated times=N. Thread-safe. */
+/* ev is a constant, greppable word. Values are quoted when they are empty or hold anything but
+ * printable ASCII without space, '"', '=' and '\\'; control and invalid bytes and bidirectional
+ * marks leave as \xNN. Identical lines (ts apart) within 1 s collapse: the next different line is
+ * preceded by ev=repeated times=N. Thread-safe. */
 void log_write(enum log_level level, const char *ev, const struct log_field *fields);
 
-#define log_error(ev, ...)                                                                         \
+/* Says at once what is still held back as repeated: before a process ends. */
+void log_flush(void);
+
+#define log_error(ev, ...) \
 	log_write(LOG_ERROR, ev, (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}})
-#define log_warn(ev, ...)                                                                          \
+#define log_warn(ev, ...) \
 	log_write(LOG_WARN, ev, (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}})
-#define log_info(ev, ...)                                                                          \
+#define log_info(ev, ...) \
 	log_write(LOG_INFO, ev, (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}})
-#define log_debug(ev, ...)                                                                         \
+#define log_debug(ev, ...) \
 	log_write(LOG_DEBUG, ev, (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}})
 
 #endif
