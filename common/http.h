@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * One HTTP/1.x request head, from bytes to fields: RFC 9112 read strictly.
  *
- * A head is gathered whole (http_scan finds its end and refuses what llhttp lets pass: LF not after CR, a line
- * that starts with space or tab, a second leading CRLF, lines and heads over their limits), then parsed in one
- * go (http_parse: llhttp, then checks of Host, version, Transfer-Encoding, lengths and names). So the answer
- * never depends on how the bytes were cut. Bodies go through http_body. */
+ * A head is gathered whole (http_scan finds its end and refuses what llhttp lets pass: LF not after
+ * CR, a line that starts with space or tab, a second leading CRLF, lines and heads over their
+ * limits), then parsed in one go (http_parse: llhttp, then checks of Host, version,
+ * Transfer-Encoding, lengths and names). So the answer never depends on how the bytes were cut.
+ * Bodies go through http_body. */
 #ifndef WASL_HTTP_H
 #define WASL_HTTP_H
 
@@ -74,12 +75,13 @@ struct http_scan {
 /* bytes: all that has arrived of this request, from its first byte. */
 enum http_scan_result http_scan(struct http_scan *scan, struct str bytes);
 
-/* head: exactly the bytes that http_scan found whole. Returns 0 and fills request, or the status that refuses
- * it (400, 414, 417, 431, 501, 505); the connection is to be closed then. Refused: anything llhttp refuses; no or
- * two Hosts in 1.1, a bad Host; a version other than 1.0 and 1.1 (505); Transfer-Encoding in 1.0 or other than
- * exactly "chunked" (501), with a Content-Length (400); two Content-Lengths; an empty or non-token name; a
- * control byte in a value; an absolute-form target whose authority is not the Host; an Expect other than
- * 100-continue (417). */
+/* head: exactly the bytes that http_scan found whole. Returns 0 and fills request, or the status
+ * that refuses it (400, 414, 417, 431, 501, 505); the connection is to be closed then. Refused:
+ * anything llhttp refuses; no or two Hosts in 1.1, a bad Host; a version other than 1.0 and 1.1
+ * (505); Transfer-Encoding in 1.0 or other than exactly "chunked" (501), with a Content-Length
+ * (400); two Content-Lengths, or one that is not a plain number without leading zeros; an empty or
+ * non-token name; a control byte in a value; an absolute-form target whose authority is not the
+ * Host; an Expect other than 100-continue (417). */
 unsigned http_parse(struct str head, struct http_request *request);
 
 /* The body of one request, fed as it arrives. */
@@ -87,8 +89,9 @@ struct http_body;
 enum http_body_result {
 	HTTP_BODY_MORE = 0,
 	HTTP_BODY_WHOLE,
-	HTTP_BODY_REFUSED, /* malformed chunks: 400 */
+	HTTP_BODY_REFUSED,   /* malformed chunks: 400 */
 	HTTP_BODY_TOO_LARGE, /* over its maximum or HTTP_CHUNK_EXTRA_MAX: 413 */
+	HTTP_BODY_NO_MEMORY, /* 503 */
 };
 /* request: from http_parse, with a Content-Length or chunked. NULL when memory fails. */
 struct http_body *http_body_new(const struct http_request *request, uint32_t body_max);
@@ -97,8 +100,9 @@ void http_body_free(struct http_body *body);
 enum http_body_result http_body_feed(struct http_body *body, struct str raw, size_t *used);
 struct str http_body_bytes(const struct http_body *body);
 
-/* Parameters of a query string, in order: calls fn for each name=value (raw views, is_form decoding is the
- * caller's), at most HTTP_PARAMS_MAX; returns false when there were more (the rest is not looked at). */
+/* Parameters of a query string, in order: calls fn for each name=value (raw views, is_form decoding
+ * is the caller's), at most HTTP_PARAMS_MAX; returns false when there were more (the rest is not
+ * looked at). */
 #define HTTP_PARAMS_MAX 64
 typedef void http_param_fn(struct str raw_name, struct str raw_value, void *arg);
 bool http_query_each(struct str raw_query, http_param_fn *fn, void *arg);
