@@ -13,7 +13,7 @@
 #define ADMIN_DEGRADED_MAX 8
 
 struct admin_health {
-	bool is_ready;                              /* false: 503 */
+	bool is_ready;                            /* false: 503 */
 	const char *degraded[ADMIN_DEGRADED_MAX]; /* "redis", "postgres", "spool_full", … */
 	unsigned degraded_count;
 };
@@ -25,7 +25,8 @@ struct admin_handlers {
 };
 
 struct admin;
-/* Listens on address; wasl_build_info, wasl_degraded and the process's own figures are added here. */
+/* Listens on address; wasl_build_info, wasl_degraded and the process's own figures are added here.
+ */
 struct admin *admin_new(struct loop *loop, const struct conn_address *address,
 	const struct admin_handlers *handlers, struct err *err);
 /* The address really listened on (port 0 resolved). */

@@ -8,8 +8,8 @@
 
 #include "str.h"
 
-/* After the first refusal (maximum reached, or memory) has_failed stays set and every further add is
- * ignored, so that a writer checks once at the end. */
+/* After the first refusal (maximum reached, or memory) has_failed stays set and every further add
+ * is ignored, so that a writer checks once at the end. */
 struct buf {
 	char *data;
 	size_t len;

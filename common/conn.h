@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Connections of one loop: accepts, reads requests, hands them over one at a time per connection, writes the
- * answers in order. Absolute deadlines for head, body, idle and write; a cap on connections; one read and one
- * write per wake-up; bounded memory per connection. Idle connections hold no buffers. */
+ * Connections of one loop: accepts, reads requests, hands them over one at a time per connection,
+ * writes the answers in order. Absolute deadlines for head, body, idle and write; a cap on
+ * connections; one read and one write per wake-up; bounded memory per connection. Idle connections
+ * hold no buffers. */
 #ifndef WASL_CONN_H
 #define WASL_CONN_H
 
@@ -13,9 +14,9 @@
 #include "http.h"
 #include "loop.h"
 
-#define CONN_LISTENERS_MAX 4
-#define CONN_REPLY_HEAD_MAX 8192 /* extra header lines of one reply */
-#define CONN_PENDING_MAX (HTTP_HEAD_MAX + 4096) /* unread pipelined bytes kept per connection */
+#define CONN_LISTENERS_MAX  4
+#define CONN_REPLY_HEAD_MAX 8192                   /* extra header lines of one reply */
+#define CONN_PENDING_MAX    (HTTP_HEAD_MAX + 4096) /* unread pipelined bytes kept per connection */
 
 /* Names a connection's current request from outside: never a pointer that may die. */
 struct conn_ref {
@@ -35,10 +36,10 @@ extern const struct conn_limits conn_limits_default;
 
 struct conn_reply {
 	unsigned status;
-	struct str headers;      /* extra lines, each "Name: value\r\n" */
+	struct str headers;       /* extra lines, each "Name: value\r\n" */
 	const char *content_type; /* NULL: none */
 	struct str body;
-	bool is_head;  /* the request was HEAD: Content-Length is told, the body is not sent */
+	bool is_head;   /* the request was HEAD: Content-Length is told, the body is not sent */
 	bool has_close; /* close after this answer */
 };
 
@@ -55,12 +56,13 @@ struct conn_counts {
 
 struct conn_server;
 
-/* A whole request. It must be answered exactly once by conn_server_reply with this ref, now or later; the
- * request's views die when the callback returns. */
+/* A whole request. It must be answered exactly once by conn_server_reply with this ref, now or
+ * later; the request's views die when the callback returns. */
 typedef void conn_request_fn(struct conn_server *server, struct conn_ref ref,
 	const struct http_request *request, const struct sockaddr_storage *peer, void *arg);
-/* Asked after the head and before the body (so 404, 405, 401 come before 100 Continue and before reading
- * 256 KiB): returns 0 to go on, or fills *reply (views must live until return) and returns its status. */
+/* Asked after the head and before the body (so 404, 405, 401 come before 100 Continue and before
+ * reading 256 KiB): returns 0 to go on, or fills *reply (views must live until return) and returns
+ * its status. */
 typedef unsigned conn_head_fn(
 	const struct http_request *request, struct conn_reply *reply, void *arg);
 /* The layer's own refusals (bad request, timeout), for metrics. */
@@ -80,8 +82,8 @@ bool conn_server_listen(struct conn_server *server, int listen_fd, struct err *e
 /* Queues the answer; false when that request is gone (peer closed): the caller need not care. */
 bool conn_server_reply(
 	struct conn_server *server, struct conn_ref ref, const struct conn_reply *reply);
-/* Accepts until EAGAIN, closes the listeners, closes idle connections, finishes what is under way with
- * Connection: close; then calls fn once (from the loop, also if nothing is open). */
+/* Accepts until EAGAIN, closes the listeners, closes idle connections, finishes what is under way
+ * with Connection: close; then calls fn once (from the loop, also if nothing is open). */
 void conn_server_drain(struct conn_server *server, loop_fn *fn, void *arg);
 const struct conn_counts *conn_server_counts(const struct conn_server *server);
 void conn_server_free(struct conn_server *server); /* closes everything */
@@ -94,9 +96,10 @@ struct conn_address {
 bool conn_address_parse(struct str text, struct conn_address *address, struct err *err);
 /* "127.0.0.1:8080"; NUL-terminated, cut at out_size. */
 void conn_address_format(char *out, size_t out_size, const struct sockaddr_storage *sockaddr);
-/* Binds and listens (non-blocking, close-on-exec). A port that anyone listens on is refused, also when that one
- * uses SO_REUSEPORT: is_first probes for it without the option. Port 0 takes a free port, told by
- * getsockname; later workers pass that address with is_first false. */
-int conn_listen(const struct conn_address *address, bool has_reuseport, bool is_first, struct err *err);
+/* Binds and listens (non-blocking, close-on-exec). A port that anyone listens on is refused, also
+ * when that one uses SO_REUSEPORT: is_first probes for it without the option. Port 0 takes a free
+ * port, told by getsockname; later workers pass that address with is_first false. */
+int conn_listen(
+	const struct conn_address *address, bool has_reuseport, bool is_first, struct err *err);
 
 #endif

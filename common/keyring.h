@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The keyring file: up to seven master keys and the sub-keys made from them. Its loss ends every link.
+ * The keyring file: up to seven master keys and the sub-keys made from them. Its loss ends every
+ * link.
  *
- * One key a line, `SLOT STATE HEX`, blank lines and lines that start with # ignored: slot 0-6, state
- * active (exactly one: mints and opens), valid (opens) or revoked (refused), 32 bytes of hex. Sub-keys are
- * HKDF-SHA256 (RFC 5869, no salt) of 32 bytes with info "wasl link v1" and so on. */
+ * One key a line, `SLOT STATE HEX`, blank lines and lines that start with # ignored: slot 0-6,
+ * state active (exactly one: mints and opens), valid (opens) or revoked (refused), 32 bytes of hex.
+ * Sub-keys are HKDF-SHA256 (RFC 5869, no salt) of 32 bytes with info "wasl link v1" and so on. */
 #ifndef WASL_KEYRING_H
 #define WASL_KEYRING_H
 
@@ -31,14 +32,16 @@ struct keyring_key {
 
 struct keyring {
 	struct keyring_key keys[KEYRING_SLOTS];
-	int active;                                /* slot of the one active key */
-	uint8_t secret_person[KEYRING_KEY_BYTES]; /* "wasl person v1" of the lowest slot in the file */
+	int active;                               /* slot of the one active key */
+	uint8_t secret_person[KEYRING_KEY_BYTES]; /* "wasl person v1" of the lowest slot in the file
+						   */
 };
 
-/* Parses a whole file's text. Refuses, naming the line: a bad slot, state or key, a slot twice, not exactly
- * one active key. keyring is untouched on refusal. */
+/* Parses a whole file's text. Refuses, naming the line: a bad slot, state or key, a slot twice, not
+ * exactly one active key. keyring is untouched on refusal. */
 bool keyring_parse(struct keyring *keyring, struct str raw_text, struct err *err);
-/* Reads path: a regular file, not readable or writable by group or others, at most KEYRING_FILE_MAX. */
+/* Reads path: a regular file, not readable or writable by group or others, at most
+ * KEYRING_FILE_MAX. */
 bool keyring_load(struct keyring *keyring, const char *path, struct err *err);
 /* Writes path anew: temporary file of mode 0600 beside it, fsync, rename, fsync of the folder. */
 bool keyring_store(const struct keyring *keyring, const char *path, struct err *err);

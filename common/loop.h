@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * One thread's event loop: file descriptors, timers, wake-ups from other threads, and work for the end of the
- * turn. A thin face on libevent, so that one file knows it. Everything here belongs to the loop's own thread
- * except loop_wake_post. */
+ * One thread's event loop: file descriptors, timers, wake-ups from other threads, and work for the
+ * end of the turn. A thin face on libevent, so that one file knows it. Everything here belongs to
+ * the loop's own thread except loop_wake_post. */
 #ifndef WASL_LOOP_H
 #define WASL_LOOP_H
 
@@ -50,6 +50,7 @@ void loop_wake_post(struct loop_wake *wake); /* from any thread; several posts m
 void loop_wake_free(struct loop_wake *wake);
 
 /* Signals go to this loop's thread as callbacks; the others should block them. */
-bool loop_signal(struct loop *loop, int signal_number, loop_signal_fn *fn, void *arg, struct err *err);
+bool loop_signal(
+	struct loop *loop, int signal_number, loop_signal_fn *fn, void *arg, struct err *err);
 
 #endif

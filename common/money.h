@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Exact money: integers of minor units with an ISO 4217 currency; half_up rounds half away from zero.
- * No floating point, 128-bit intermediates, overflow is refused. Pure. */
+ * Exact money: integers of minor units with an ISO 4217 currency; half_up rounds half away from
+ * zero. No floating point, 128-bit intermediates, overflow is refused. Pure. */
 #ifndef WASL_MONEY_H
 #define WASL_MONEY_H
 
@@ -10,13 +10,14 @@
 #include "str.h"
 
 #define MONEY_CURRENCY_LEN 3
-#define MONEY_TEXT_MAX     32     /* "-92233720368547758.08" and a NUL, with room */
-#define MONEY_BP_MAX       10000  /* 100 %: rates are basis points */
-#define MONEY_SPREAD_MAX   512    /* weights of one money_spread; >= an order's lines */
+#define MONEY_TEXT_MAX     32    /* "-92233720368547758.08" and a NUL, with room */
+#define MONEY_BP_MAX       10000 /* 100 %: rates are basis points */
+#define MONEY_SPREAD_MAX   512   /* weights of one money_spread; >= an order's lines */
 
 enum money_result {
 	MONEY_OK = 0,
-	MONEY_BAD_SYNTAX,   /* not -?digits[.digits]: sign +, exponent, blanks, other digits, ".5", "5." */
+	MONEY_BAD_SYNTAX,   /* not -?digits[.digits]: sign +, exponent, blanks, other digits, ".5",
+			       "5." */
 	MONEY_TOO_PRECISE,  /* more decimals than the currency has, zeros included */
 	MONEY_OUT_OF_RANGE, /* does not fit an int64 of minor units */
 };
@@ -25,8 +26,8 @@ enum money_result {
  * not one of its circulating currencies, upper case. */
 bool money_currency_digits(struct str code, unsigned *digits);
 
-/* "909.00" with digits 2 -> 90900; "909" and "909.0" too. Negative values parse ("-1.00"), minus zero
- * is a syntax error; whoever forbids negatives checks the sign. */
+/* "909.00" with digits 2 -> 90900; "909" and "909.0" too. Negative values parse ("-1.00"), minus
+ * zero is a syntax error; whoever forbids negatives checks the sign. */
 enum money_result money_parse(struct str text, unsigned digits, int64_t *minor);
 /* 90900 with digits 2 -> "909.00", NUL-terminated; returns its length. */
 unsigned money_format(char out[MONEY_TEXT_MAX], int64_t minor, unsigned digits);
@@ -41,9 +42,9 @@ bool money_scale(int64_t value, int64_t num, int64_t den, int64_t *out);
 bool money_multiply(int64_t value, int64_t factor, int64_t *out);
 bool money_add(int64_t a, int64_t b, int64_t *out);
 
-/* Spreads total (>= 0) over count weights (each >= 0) in proportion, by largest remainder, ties to the
- * lower index: the parts add up to total. All weights zero: all parts zero. False on overflow or
- * count > MONEY_SPREAD_MAX. */
+/* Spreads total (>= 0) over count weights (each >= 0) in proportion, by largest remainder, ties to
+ * the lower index: the parts add up to total. All weights zero: all parts zero. False on overflow
+ * or count > MONEY_SPREAD_MAX. */
 bool money_spread(int64_t total, const int64_t *weights, unsigned count, int64_t *parts);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * AES-256-GCM for what rests on disk: webhook secrets and raw bodies. And the keyed hashes of persons.
+ * AES-256-GCM for what rests on disk: webhook secrets and raw bodies. And the keyed hashes of
+ * persons.
  *
- * Sealed bytes: slot u8 | IV (12, random) | ciphertext | tag (16); the caller's context (which row, which
- * file) is the associated data, so that a sealed value can't be moved to another row. */
+ * Sealed bytes: slot u8 | IV (12, random) | ciphertext | tag (16); the caller's context (which row,
+ * which file) is the associated data, so that a sealed value can't be moved to another row. */
 #ifndef WASL_SEAL_H
 #define WASL_SEAL_H
 
@@ -15,7 +16,7 @@
 #include "keyring.h"
 #include "str.h"
 
-#define SEAL_OVERHEAD 29
+#define SEAL_OVERHEAD   29
 #define SEAL_HASH_BYTES 32
 
 enum seal_purpose { SEAL_SECRET = 0, SEAL_BODY };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Metrics: counters that one thread writes and another reads, a histogram, and the Prometheus text format
- * (version 0.0.4) that both daemons answer on /metrics. */
+ * Metrics: counters that one thread writes and another reads, a histogram, and the Prometheus text
+ * format (version 0.0.4) that both daemons answer on /metrics. */
 #ifndef WASL_STATS_H
 #define WASL_STATS_H
 
@@ -13,7 +13,8 @@
 #define STATS_TEXT_MAX   (1024 * 1024) /* one scrape */
 #define STATS_LABELS_MAX 6
 
-/* Plain 64-bit words, written by one thread: relaxed loads and stores, no read-modify-write lock. */
+/* Plain 64-bit words, written by one thread: relaxed loads and stores, no read-modify-write lock.
+ */
 static inline void stats_add(uint64_t *counter, uint64_t n)
 {
 	__atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
@@ -36,7 +37,8 @@ struct stats_histogram {
 void stats_observe(struct stats_histogram *histogram, int64_t us);
 void stats_histogram_sum(struct stats_histogram *into, const struct stats_histogram *from);
 
-/* Writers of the text format; label values are escaped. A family is announced once, then its samples. */
+/* Writers of the text format; label values are escaped. A family is announced once, then its
+ * samples. */
 struct stats_label {
 	const char *name;
 	const char *value;

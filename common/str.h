@@ -14,7 +14,7 @@ struct str {
 };
 
 /* For printf's "%.*s". */
-#define STR_ARG(s) (int)(s).len, (s).data
+#define STR_ARG(s)   (int)(s).len, (s).data
 #define STR(literal) ((struct str){.data = (literal), .len = sizeof(literal) - 1})
 
 struct str str_from(const char *cstr);
@@ -45,7 +45,7 @@ void hex_encode(char *out, const void *bytes, size_t len);
 bool hex_decode(struct str text, void *out, size_t len);
 
 #define BASE64_LEN(bytes)    (((bytes) + 2) / 3 * 4)
-#define BASE64URL_LEN(bytes) (((bytes) * 4 + 2) / 3)
+#define BASE64URL_LEN(bytes) (((bytes)*4 + 2) / 3)
 /* RFC 4648 section 4, padded. Return the characters written, no NUL. */
 size_t base64_encode(char *out, const void *bytes, size_t len);
 /* RFC 4648 section 4: padding required, no white space, unused bits zero. Returns false on anything

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the webhook's edge must know of each store without asking: its settings and opened secrets.
+ * Kept in memory, read from Postgres at the start and after every change, so that signatures are
+ * checked while Postgres is away. */
+#ifndef WASL_STORES_H
+#define WASL_STORES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "db.h"
+#include "keyring.h"
+#include "match.h"
+#include "verify.h"
+
+#define STORES_MAX 100000
+#define STORES_REFRESH_US \
+	(1000 * INT64_C(1000)) /* one store is asked for again at most once in this time */
+
+struct store {
+	uint32_t store_id;
+	uint64_t version;
+	char currency[ORDER_CURRENCY_MAX];
+	int tax_bp; /* ORDER_NO_TAX */
+	enum match_model model;
+	char precedence[16];
+	struct verify_secret secrets[VERIFY_SECRETS_MAX]; /* current, previous */
+};
+
+struct stores;
+typedef void stores_done_fn(bool is_ok, void *arg);
+
+struct stores *stores_new(
+	struct loop *loop, struct db *db, const struct keyring *keyring, struct err *err);
+/* NULL: unknown. Valid until the next turn of the loop. */
+const struct store *stores_find(const struct stores *stores, uint32_t store_id);
+/* Reads all stores (ids NULL) or these again; done may be NULL. */
+void stores_refresh(struct stores *stores, const uint32_t *ids, unsigned count,
+	stores_done_fn *done, void *arg);
+/* For a webhook that found no store or no matching secret: asks Postgres once more unless that
+ * store was asked for within STORES_REFRESH_US. False: not asked, the answer stands as it is. */
+bool stores_ask_again(struct stores *stores, uint32_t store_id, stores_done_fn *done, void *arg);
+/* A new keyring: secrets are opened again. */
+void stores_set_keyring(struct stores *stores, const struct keyring *keyring);
+bool stores_is_loaded(const struct stores *stores);
+void stores_free(struct stores *stores);
+
+#endif
