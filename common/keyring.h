@@ -32,23 +32,24 @@ struct keyring_key {
 
 struct keyring {
 	struct keyring_key keys[KEYRING_SLOTS];
-	int active;                               /* slot of the one active key */
-	uint8_t secret_person[KEYRING_KEY_BYTES]; /* "wasl person v1" of the lowest slot in the file
-						   */
+	int active; /* slot of the one active key; -1: there is none */
+	uint8_t secret_person[KEYRING_KEY_BYTES]; /* "wasl person v1" of the lowest slot there is */
 };
 
-/* Parses a whole file's text. Refuses, naming the line: a bad slot, state or key, a slot twice, not
- * exactly one active key. keyring is untouched on refusal. */
+/* Parses a whole file's text. Refuses, with "LINE: why": a bad slot, state or key, a slot twice,
+ * not exactly one active key. keyring is untouched on refusal. */
 bool keyring_parse(struct keyring *keyring, struct str raw_text, struct err *err);
-/* Reads path: a regular file, not readable or writable by group or others, at most
- * KEYRING_FILE_MAX. */
+/* Reads path: a regular file and no link, closed to group and others, at most KEYRING_FILE_MAX. The
+ * ring is untouched on refusal; what the text refuses is named as "path:LINE: why". */
 bool keyring_load(struct keyring *keyring, const char *path, struct err *err);
 /* Writes path anew: temporary file of mode 0600 beside it, fsync, rename, fsync of the folder. */
 bool keyring_store(const struct keyring *keyring, const char *path, struct err *err);
-/* Fills keys[slot] from a master key (32 bytes) and derives its sub-keys and the person key. */
+/* Fills keys[slot] from a master key (32 bytes, may be its own) and derives its sub-keys and the
+ * person key. A new active key makes the former one valid. Start an empty ring with
+ * keyring_release. */
 bool keyring_set(struct keyring *keyring, unsigned slot, enum key_state state,
 	const uint8_t *secret_master, struct err *err);
-/* Wipes it. */
+/* Wipes it: an empty ring. */
 void keyring_release(struct keyring *keyring);
 const char *key_state_name(enum key_state state); /* "active" "valid" "revoked" "absent" */
 
