@@ -16,15 +16,18 @@
 #include "keyring.h"
 #include "str.h"
 
-#define SEAL_OVERHEAD   29
-#define SEAL_HASH_BYTES 32
+#define SEAL_OVERHEAD    29
+#define SEAL_HASH_BYTES  32
+#define SEAL_PLAIN_MAX   (16 * 1024 * 1024)
+#define SEAL_CONTEXT_MAX 1024
 
 enum seal_purpose { SEAL_SECRET = 0, SEAL_BODY };
 
 /* Seals with the active key; out takes plain.len + SEAL_OVERHEAD bytes. */
 bool seal_encrypt(const struct keyring *keyring, enum seal_purpose purpose, struct entropy *entropy,
 	struct str context, struct str plain, uint8_t *out, struct err *err);
-/* out takes sealed.len - SEAL_OVERHEAD bytes. Refuses an unknown or revoked slot and any change. */
+/* out takes sealed.len - SEAL_OVERHEAD bytes (zeros after a refusal). Refuses an unknown or revoked
+ * slot and any change. */
 bool seal_decrypt(const struct keyring *keyring, enum seal_purpose purpose, struct str context,
 	struct str sealed, uint8_t *out, size_t *out_len, struct err *err);
 /* HMAC-SHA256 under "wasl person v1": what customer hashes become on receipt. */

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Sealing with AES-256-GCM, and hashes. Contexts are made per call: a seal comes once per webhook
+ * or secret, not per click. */
+#include "seal.h"
+
+#include <string.h>
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+/* Random IVs of 12 bytes under one key: good for 2^32 seals (NIST SP 800-38D section 8.3), then
+ * rotate. */
+#define IV_BYTES  12
+#define TAG_BYTES 16
+#define IV_AT     1
+#define BODY_AT   (IV_AT + IV_BYTES)
+
+_Static_assert(BODY_AT + TAG_BYTES == SEAL_OVERHEAD, "slot, IV and tag");
+
+static const uint8_t *key_of(const struct keyring_key *key, enum seal_purpose purpose);
+static bool add_context(EVP_CIPHER_CTX *ctx, bool is_seal, uint8_t slot, struct str context);
+static bool encrypt(EVP_CIPHER_CTX *ctx, const uint8_t *secret_key, struct str context,
+	struct str plain, uint8_t *out);
+static bool decrypt(EVP_CIPHER_CTX *ctx, const uint8_t *secret_key, struct str context,
+	struct str sealed, uint8_t *out);
+
+bool seal_encrypt(const struct keyring *keyring, enum seal_purpose purpose, struct entropy *entropy,
+	struct str context, struct str plain, uint8_t *out, struct err *err)
+{
+	if (plain.len > SEAL_PLAIN_MAX || context.len > SEAL_CONTEXT_MAX)
+		return err_set(err, ERR_LIMIT, 0, "%zu bytes are too many to seal", plain.len);
+	if (keyring->active < 0)
+		return err_set(err, ERR_REFUSED, 0, "the keyring has no active key");
+	out[0] = (uint8_t)keyring->active;
+	if (!entropy_draw(entropy, out + IV_AT, IV_BYTES))
+		return err_set(err, ERR_SYSTEM, 0, "the kernel gives no random bytes");
+	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+	const bool is_sealed =
+		ctx != NULL &&
+		encrypt(ctx, key_of(&keyring->keys[keyring->active], purpose), context, plain, out);
+	EVP_CIPHER_CTX_free(ctx);
+	return is_sealed || err_set(err, ERR_SYSTEM, 0, "OpenSSL could not seal");
+}
+
+bool seal_decrypt(const struct keyring *keyring, enum seal_purpose purpose, struct str context,
+	struct str sealed, uint8_t *out, size_t *out_len, struct err *err)
+{
+	if (sealed.len < SEAL_OVERHEAD || sealed.len - SEAL_OVERHEAD > SEAL_PLAIN_MAX ||
+		context.len > SEAL_CONTEXT_MAX)
+		return err_set(err, ERR_FORMAT, 0, "%zu bytes are not a seal", sealed.len);
+	const unsigned slot = (uint8_t)sealed.data[0];
+	if (slot >= KEYRING_SLOTS || keyring->keys[slot].state == KEY_ABSENT)
+		return err_set(err, ERR_REFUSED, 0, "sealed with key %u, which is unknown", slot);
+	if (keyring->keys[slot].state == KEY_REVOKED)
+		return err_set(err, ERR_REFUSED, 0, "sealed with key %u, which is revoked", slot);
+	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+	const bool is_open = ctx != NULL && decrypt(ctx, key_of(&keyring->keys[slot], purpose),
+						    context, sealed, out);
+	EVP_CIPHER_CTX_free(ctx);
+	if (!is_open)
+		return err_set(err, ERR_REFUSED, 0, "the seal is broken or is of something else");
+	*out_len = sealed.len - SEAL_OVERHEAD;
+	return true;
+}
+
+bool seal_person(const struct keyring *keyring, struct str hash_hex, uint8_t out[SEAL_HASH_BYTES])
+{
+	unsigned len = 0;
+	return HMAC(EVP_sha256(), keyring->secret_person, KEYRING_KEY_BYTES,
+		       (const uint8_t *)hash_hex.data, hash_hex.len, out, &len) != NULL &&
+	       len == SEAL_HASH_BYTES;
+}
+
+bool seal_sha256(struct str bytes, uint8_t out[SEAL_HASH_BYTES])
+{
+	unsigned len = 0;
+	return EVP_Digest(bytes.data, bytes.len, out, &len, EVP_sha256(), NULL) == 1 &&
+	       len == SEAL_HASH_BYTES;
+}
+
+static const uint8_t *key_of(const struct keyring_key *key, enum seal_purpose purpose)
+{
+	return purpose == SEAL_SECRET ? key->secret_store : key->secret_body;
+}
+
+/* The slot is covered too: no byte of a seal can be changed. */
+static bool add_context(EVP_CIPHER_CTX *ctx, bool is_seal, uint8_t slot, struct str context)
+{
+	int len = 0;
+	const struct str parts[] = {{.data = (const char *)&slot, .len = 1}, context};
+	for (unsigned i = 0; i < 2; i++) {
+		const uint8_t *bytes = (const uint8_t *)parts[i].data;
+		if (parts[i].len == 0)
+			continue;
+		if ((is_seal ? EVP_EncryptUpdate(ctx, NULL, &len, bytes, (int)parts[i].len)
+			     : EVP_DecryptUpdate(ctx, NULL, &len, bytes, (int)parts[i].len)) != 1)
+			return false;
+	}
+	return true;
+}
+
+static bool encrypt(EVP_CIPHER_CTX *ctx, const uint8_t *secret_key, struct str context,
+	struct str plain, uint8_t *out)
+{
+	int len = 0;
+	uint8_t *tag = out + BODY_AT + plain.len;
+	if (EVP_EncryptInit_ex2(ctx, EVP_aes_256_gcm(), secret_key, out + IV_AT, NULL) != 1 ||
+		!add_context(ctx, true, out[0], context))
+		return false;
+	if (plain.len > 0 && EVP_EncryptUpdate(ctx, out + BODY_AT, &len,
+				     (const uint8_t *)plain.data, (int)plain.len) != 1)
+		return false;
+	return EVP_EncryptFinal_ex(ctx, tag, &len) == 1 &&
+	       EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, TAG_BYTES, tag) == 1;
+}
+
+static bool decrypt(EVP_CIPHER_CTX *ctx, const uint8_t *secret_key, struct str context,
+	struct str sealed, uint8_t *out)
+{
+	const uint8_t *in = (const uint8_t *)sealed.data;
+	const size_t plain_len = sealed.len - SEAL_OVERHEAD;
+	uint8_t tag[TAG_BYTES];
+	int len = 0;
+	memcpy(tag, in + BODY_AT + plain_len, TAG_BYTES);
+	if (EVP_DecryptInit_ex2(ctx, EVP_aes_256_gcm(), secret_key, in + IV_AT, NULL) != 1 ||
+		!add_context(ctx, false, in[0], context))
+		return false;
+	if (plain_len > 0 && EVP_DecryptUpdate(ctx, out, &len, in + BODY_AT, (int)plain_len) != 1)
+		return false;
+	if (EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, TAG_BYTES, tag) == 1 &&
+		EVP_DecryptFinal_ex(ctx, tag, &len) == 1)
+		return true;
+	/* What was not proven must not be used. */
+	explicit_bzero(out, plain_len);
+	return false;
+}
