@@ -8,6 +8,8 @@ OUT    := $(BUILD)/$(MODE)
 BIN    := $(if $(filter rel,$(MODE)),$(BUILD)/bin,$(OUT)/bin)
 PREFIX ?= /usr/local
 JOBS   := -j$(shell nproc 2>/dev/null || echo 2)
+# What needs packages runs in a make of its own, so that pkg-config is asked after they are there.
+SUB     = @$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,$(JOBS))
 
 PACKAGES := gcc make pkg-config libc6-dev libevent-dev libhiredis-dev libpq-dev libssl-dev libjansson-dev \
             node-llhttp check redis-server postgresql postgresql-client python3 openssl curl
@@ -44,9 +46,9 @@ objs = $(patsubst %.c,$(OUT)/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
 LIBS_common = $(shell $(PC) --libs libevent_core openssl hiredis)
 LIBS_pg     = $(shell $(PC) --libs libpq jansson)
 
-all: $(BIN)/wasl-tracker $(BIN)/wasl-attributor $(BIN)/waslctl
+all: $(BIN)/wasl-tracker $(BIN)/wasl-attributor $(BIN)/waslctl ## the three programs, release build in build/bin
 
-help:
+help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 14
 
 # The include path is the dependency rule: common/ sees only itself; each wing sees itself and common/;
@@ -110,12 +112,49 @@ BENCH := $(patsubst %.c,$(OUT)/%,$(wildcard tests/bench/common/bench_*.c))
 $(BENCH): LIBS = $(LIBS_common)
 $(OUT)/tests/bench/common/%: $(OUT)/tests/bench/common/%.o $(OUT)/libcommon.a ; $(LINK)
 
-unit: $(UNIT)
-fuzz: $(FUZZ)
+unit: $(UNIT) ## builds the unit tests
+fuzz: $(FUZZ) ## builds the fuzz targets; with MODE=fuzz against libFuzzer
+bench-programs: $(BENCH)
 
-clean:
+deps: ## installs what is missing from Debian's packages
+	@deploy/deps $(PACKAGES)
+deps-lint:
+	@deploy/deps $(PACKAGES_LINT)
+deps-bench:
+	@deploy/deps $(PACKAGES_BENCH)
+
+demo: deps ## the main job once, on private servers below build/demo
+	$(SUB) all
+	@WASL_BIN=$(BIN) deploy/demo $(BUILD)/demo
+
+run: deps ## a stack with sample data in the foreground, until Ctrl-C
+	$(SUB) all
+	@WASL_BIN=$(BIN) deploy/run $(BUILD)/run
+
+check: deps ## every test; MODE=asan: under AddressSanitizer and UBSan
+	$(SUB) all unit fuzz
+	@python3 tests/check.py $(OUT) $(BIN)
+
+bench: deps deps-bench ## benchmarks against their anchors; also build/bench/results.json
+	$(SUB) all bench-programs
+	@WASL_BIN=$(BIN) python3 tests/bench/run.py $(OUT) $(BUILD)/bench
+
+lint: deps-lint ## formatting, layering, sizes, banned calls, shellcheck
+	@python3 tests/lint.py
+
+INSTALL := install -D -t
+SHARE    = $(DESTDIR)$(PREFIX)/share
+install: all ## into DESTDIR and PREFIX
+	@$(INSTALL) $(DESTDIR)$(PREFIX)/bin -m 755 $(BIN)/wasl-tracker $(BIN)/wasl-attributor $(BIN)/waslctl
+	@$(INSTALL) $(SHARE)/man/man8 -m 644 tracker/*.8 attributor/*.8
+	@$(INSTALL) $(SHARE)/man/man1 -m 644 ctl/*.1
+	@$(INSTALL) $(SHARE)/wasl/schema -m 644 schema/*
+	@for f in $$(cd deploy && find . -type f); do \
+		install -D -m $$(test -x deploy/$$f && echo 755 || echo 644) deploy/$$f $(SHARE)/wasl/deploy/$$f; done
+
+clean: ## removes build/
 	rm -rf $(BUILD)
 
-.PHONY: all help unit fuzz clean
+.PHONY: all help unit fuzz bench-programs deps deps-lint deps-bench demo run check bench lint install clean
 .SECONDARY:
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
