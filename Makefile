@@ -151,6 +151,7 @@ install: all ## into DESTDIR and PREFIX
 	@$(INSTALL) $(SHARE)/wasl/schema -m 644 schema/*
 	@for f in $$(cd deploy && find . -type f); do \
 		install -D -m $$(test -x deploy/$$f && echo 755 || echo 644) deploy/$$f $(SHARE)/wasl/deploy/$$f; done
+	@sed -i 's,/usr/local/,$(PREFIX)/,' $(SHARE)/wasl/deploy/systemd/*.service
 
 clean: ## removes build/
 	rm -rf $(BUILD)
