@@ -38,9 +38,8 @@ def temp_of(path):
     return pathlib.Path(pathlib.Path(path, "temp").read_text().strip())
 
 
-def postgres_children(pid):
-    found = run("ps", "-o", "pid=", "--ppid", pid)
-    return [int(word) for word in found.out.split()]
+def children_of(pid):
+    return [int(word) for word in pathlib.Path("/proc/%d/task/%d/children" % (pid, pid)).read_text().split()]
 
 
 class UpAndDown(unittest.TestCase):
@@ -168,7 +167,7 @@ class Lifetime(unittest.TestCase):
             with self.subTest(victim=victim):
                 self.up(path)
                 pids = dict(recorded(path))
-                children = postgres_children(pids["postgres"])
+                children = children_of(pids["postgres"])
                 self.assertTrue(children)
                 os.kill(pids[victim], signal.SIGKILL)
                 self.down(path)
