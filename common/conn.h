@@ -26,10 +26,11 @@ struct conn_ref {
 
 struct conn_limits {
 	unsigned connections_max; /* beyond it the newest is accepted and closed at once, counted */
-	uint32_t body_max;        /* 0: requests with a body are refused with 413 */
-	int64_t head_deadline_us; /* from the first byte to the whole head: then 408 */
-	int64_t body_deadline_us; /* from the head to the whole body: then 408 */
-	int64_t idle_deadline_us; /* between requests: then closed */
+	uint32_t body_max; /* 0: a request with a body is 413, whatever its method, unless on_head
+			      refused it */
+	int64_t head_deadline_us;  /* from the first byte to the whole head: then 408 */
+	int64_t body_deadline_us;  /* from the head to the whole body: then 408 */
+	int64_t idle_deadline_us;  /* between requests: then closed */
 	int64_t write_deadline_us; /* until an answer has left: then reset */
 };
 extern const struct conn_limits conn_limits_default;
@@ -60,9 +61,10 @@ struct conn_server;
  * later; the request's views die when the callback returns. */
 typedef void conn_request_fn(struct conn_server *server, struct conn_ref ref,
 	const struct http_request *request, const struct sockaddr_storage *peer, void *arg);
-/* Asked after the head and before the body (so 404, 405, 401 come before 100 Continue and before
- * reading 256 KiB): returns 0 to go on, or fills *reply (views must live until return) and returns
- * its status. */
+/* Asked once for every whole head, before the body is read, before 100 Continue, and before this
+ * layer's own 411 (POST without a length, unless body_max is 0) and 413: returns 0 to go on, or
+ * fills *reply (views must live until return) and returns its status. A request refused here does
+ * not reach on_request; if it has a body, the connection closes after the answer. */
 typedef unsigned conn_head_fn(
 	const struct http_request *request, struct conn_reply *reply, void *arg);
 /* The layer's own refusals (bad request, timeout), for metrics. */
