@@ -14,6 +14,7 @@ readonly POLL_S=0.02
 readonly PORT_TRIES=20
 readonly PORT_LOWEST=15000    # below it live services that people install
 readonly LOG_TAIL_LINES=15
+readonly PORT_BUSY='Address already in use|could not bind'
 
 fail() {
 	printf 'stack: %s\n' "$*" >&2
@@ -129,18 +130,16 @@ random_port() {
 	printf '%d' $((PORT_LOWEST + (RANDOM * 32768 + RANDOM) % (above - PORT_LOWEST)))
 }
 
-# start_on_free_port SERVICE READY BUSY CONFIGURE COMMAND…: calls CONFIGURE PORT and starts the command until
-# its log says READY, with another port whenever it says BUSY. PORT is the one that it got.
+# start_on_free_port SERVICE READY CONFIGURE SPAWN: calls CONFIGURE PORT and SPAWN until the service's log says
+# READY, with another port whenever it says that one is taken.
 start_on_free_port() {
-	local service=$1 ready=$2 busy=$3 configure=$4 tries
-	shift 4
+	local service=$1 ready=$2 configure=$3 spawn=$4 tries
 	for ((tries = 0; tries < PORT_TRIES; tries++)); do
-		PORT=$(random_port)
-		"$configure" "$PORT"
-		spawn "$service" "$@"
+		"$configure" "$(random_port)"
+		"$spawn"
 		if wait_for_log "$service" "$ready"; then return; fi
 		stop_service "$service" KILL
-		log_says "$service" "$busy" || fail_with_log "$service" "$service did not start"
+		log_says "$service" "$PORT_BUSY" || fail_with_log "$service" "$service did not start"
 	done
 	fail_with_log "$service" "no free port for $service in $PORT_TRIES tries"
 }

@@ -4,7 +4,6 @@
 import concurrent.futures
 import os
 import pathlib
-import shlex
 import signal
 import stat
 import subprocess
@@ -155,7 +154,8 @@ class Lifetime(unittest.TestCase):
         first, second = new_folder(), new_folder()
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             list(pool.map(self.up, (first, second)))
-        urls = [shlex.split(pathlib.Path(path, "env").read_text())[:8] for path in (first, second)]
+        urls = [[line for line in pathlib.Path(path, "env").read_text().splitlines() if "://" in line]
+                for path in (first, second)]
         self.assertFalse(set(urls[0]) & set(urls[1]))
         self.down(first)
         self.assertTrue(all(is_alive(pid) for name, pid in recorded(second) if name != "initdb"))
@@ -205,6 +205,20 @@ class Lifetime(unittest.TestCase):
                 child.kill()
                 child.wait()
                 self.down(path)
+
+    def test_up_that_is_interrupted_cleans_up_by_itself(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            path = new_folder()
+            child = subprocess.Popen([SCRIPT, "up", path], stdin=subprocess.DEVNULL,
+                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.addCleanup(run, SCRIPT, "down", path)
+            pids = pathlib.Path(path, "pids")
+            stack.wait_until(lambda pids=pids: pids.exists() and len(recorded(pids.parent)) >= 2, 30)
+            started = recorded(path)
+            child.send_signal(number)
+            self.assertEqual(child.wait(stack.UP_LIMIT_S), 1)
+            self.assertFalse([pid for _, pid in started if is_alive(pid)])
+            self.assertFalse(pids.exists())
 
     def test_up_that_fails_leaves_nothing_and_shows_the_log(self):
         path = new_folder()
