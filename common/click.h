@@ -42,7 +42,7 @@
 	X(INSTAGRAM, "instagram") \
 	X(FACEBOOK, "facebook")   \
 	X(SNAPCHAT, "snapchat")   \
-	X(X, "x")                 \
+	X(TWITTER, "x")           \
 	X(TELEGRAM, "telegram")
 #define CLICK_OSES(X)         \
 	X(OTHER, "other")     \
