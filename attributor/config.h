@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The attributor's options. */
+#ifndef WASL_ATTRIBUTOR_CONFIG_H
+#define WASL_ATTRIBUTOR_CONFIG_H
+
+#include "conf.h"
+#include "conn.h"
+#include "log.h"
+#include "redis.h"
+
+#define CONFIG_BATCH_MAX 64 /* events of one posting transaction at most: more buy little */
+
+struct config {
+	char listen[CONF_TEXT_MAX];
+	char admin_listen[CONF_TEXT_MAX];
+	char redis_url[CONF_TEXT_MAX];
+	char secret_database_url[CONF_TEXT_MAX];
+	char keyring[CONF_TEXT_MAX];
+	char state_dir[CONF_TEXT_MAX];
+	char link_base[CONF_TEXT_MAX];
+	char log_level[CONF_TEXT_MAX];
+	int64_t order_deadline_us;
+	int64_t timer_interval_us;
+	int64_t batch_max;
+};
+
+/* As conf_load; what it leaves in config has passed every check that needs nothing but the text. */
+enum conf_action config_load(struct config *config, int argc, char **argv);
+/* The log level anew, for SIGHUP: from the same sources as at the start. False, and err says why:
+ * the old one stays. */
+bool config_reload_level(int argc, char **argv, enum log_level *level);
+
+#endif

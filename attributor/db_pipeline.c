@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One run as a libpq pipeline: all statements out, one sync, all results in. */
+#include "db_parts.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SQLSTATE_LOST    "08006"
+#define SQLSTATE_UNKNOWN "XX000"
+/* What a session is held to besides our own deadlines: a statement whose reader is gone must not
+ * keep its locks. */
+#define IDLE_IN_TRANSACTION_MS 30000
+
+static const char setup_sql[] =
+	"SELECT set_config('statement_timeout', $1, false), "
+	"set_config('idle_in_transaction_session_timeout', $2, false), "
+	"set_config('client_min_messages', 'warning', false), "
+	"set_config('TimeZone', 'UTC', false), set_config('DateStyle', 'ISO', false)";
+
+static bool send_call(struct db *db, struct db_call *call);
+static void choose_prepared(struct db *db, struct db_call *call);
+static void prepared_name(char out[DB_NAME_TEXT_MAX], int index);
+static void flush(struct db *db);
+static void lose(struct db *db);
+static bool read_results(struct db *db);
+static bool take_result(struct db *db, PGresult *row_set);
+static void take_failure(struct db *db, const PGresult *row_set);
+static void next_call(struct db *db);
+static void end_run(struct db *db);
+static void tell_notices(struct db *db);
+
+void db_pipeline_setup(struct db *db)
+{
+	char statement_ms[24], idle_ms[24];
+	snprintf(statement_ms, sizeof(statement_ms), "%lld",
+		(long long)(db->config.run_deadline_us / 1000));
+	snprintf(idle_ms, sizeof(idle_ms), "%d", IDLE_IN_TRANSACTION_MS);
+	const char *const values[] = {statement_ms, idle_ms};
+	db->phase = DB_SETTING_UP;
+	db->result = (struct db_result){.row_sets = 1};
+	db->call_at = 0;
+	db->is_at_prepare = false;
+	if (PQsendQueryParams(db->conn, setup_sql, 2, NULL, values, NULL, NULL, 0) != 1 ||
+		PQpipelineSync(db->conn) != 1) {
+		lose(db);
+		return;
+	}
+	flush(db);
+}
+
+void db_pipeline_send(struct db *db)
+{
+	struct db_run *const run = db->current;
+	db->call_at = 0;
+	for (unsigned i = 0; i < run->call_count; i++)
+		if (!send_call(db, &run->calls[i])) {
+			lose(db);
+			return;
+		}
+	db->is_at_prepare = run->calls[0].is_prepared_here;
+	if (PQpipelineSync(db->conn) != 1) {
+		lose(db);
+		return;
+	}
+	flush(db);
+}
+
+void db_pipeline_ready(struct db *db, unsigned ready)
+{
+	if ((ready & LOOP_READ) && PQconsumeInput(db->conn) != 1) {
+		lose(db);
+		return;
+	}
+	if (ready & LOOP_WRITE) {
+		flush(db);
+		if (db->conn == NULL)
+			return;
+	}
+	if (db->phase == DB_IDLE || read_results(db))
+		tell_notices(db);
+}
+
+void db_pipeline_clear(struct db *db)
+{
+	for (unsigned i = 0; i < DB_STATEMENTS_MAX; i++) {
+		PQclear(db->row_sets[i]);
+		db->row_sets[i] = NULL;
+	}
+}
+
+unsigned db_rows_count(const struct db_rows *rows)
+{
+	return (unsigned)PQntuples((const PGresult *)(const void *)rows);
+}
+
+bool db_rows_is_null(const struct db_rows *rows, unsigned row, unsigned column)
+{
+	return PQgetisnull((const PGresult *)(const void *)rows, (int)row, (int)column) != 0;
+}
+
+struct str db_rows_text(const struct db_rows *rows, unsigned row, unsigned column)
+{
+	const PGresult *const result = (const PGresult *)(const void *)rows;
+	return (struct str){.data = PQgetvalue(result, (int)row, (int)column),
+		.len = (size_t)PQgetlength(result, (int)row, (int)column)};
+}
+
+int64_t db_rows_int(const struct db_rows *rows, unsigned row, unsigned column)
+{
+	struct str text = db_rows_text(rows, row, column);
+	const bool is_negative = text.len > 0 && text.data[0] == '-';
+	if (is_negative) {
+		text.data++;
+		text.len--;
+	}
+	uint64_t value = 0;
+	if (!str_parse_u64(text, (uint64_t)INT64_MAX + is_negative, &value))
+		return 0;
+	return is_negative ? (int64_t)(0 - value) : (int64_t)value;
+}
+
+bool db_rows_bool(const struct db_rows *rows, unsigned row, unsigned column)
+{
+	return str_equal(db_rows_text(rows, row, column), STR("t"));
+}
+
+static bool send_call(struct db *db, struct db_call *call)
+{
+	choose_prepared(db, call);
+	if (call->prepared < 0)
+		return PQsendQueryParams(db->conn, call->sql, call->value_count, NULL,
+			       call->values, NULL, NULL, 0) == 1;
+	char name[DB_NAME_TEXT_MAX];
+	prepared_name(name, call->prepared);
+	if (call->is_prepared_here && PQsendPrepare(db->conn, name, call->sql, 0, NULL) != 1)
+		return false;
+	return PQsendQueryPrepared(
+		       db->conn, name, call->value_count, call->values, NULL, NULL, 0) == 1;
+}
+
+static void choose_prepared(struct db *db, struct db_call *call)
+{
+	for (unsigned i = 0; i < db->prepared_count; i++)
+		if (db->prepared[i] == call->sql) {
+			call->prepared = (int)i;
+			/* Not yet when an earlier run failed before its Parse was reached, or when
+			 * this run has it twice: then one name would be parsed twice. */
+			call->is_prepared_here = !db->is_prepared[i];
+			db->is_prepared[i] = true;
+			return;
+		}
+	if (db->prepared_count == DB_PREPARED_MAX)
+		return;
+	call->prepared = (int)db->prepared_count;
+	call->is_prepared_here = true;
+	db->is_prepared[db->prepared_count] = true;
+	db->prepared[db->prepared_count++] = call->sql;
+}
+
+static void prepared_name(char out[DB_NAME_TEXT_MAX], int index)
+{
+	snprintf(out, DB_NAME_TEXT_MAX, "s%d", index % 1000);
+}
+
+/* With the server's own reason where it gave one ("terminating connection due to …"). */
+static void lose(struct db *db)
+{
+	if (db->result.status != DB_OK)
+		db_fail(db, db->result.sqlstate, db->result.message);
+	else
+		db_fail(db, SQLSTATE_LOST, PQerrorMessage(db->conn));
+}
+
+static void flush(struct db *db)
+{
+	const int result = PQflush(db->conn);
+	if (result < 0)
+		lose(db);
+	else
+		db_watch_set(db, result == 0 ? LOOP_READ : LOOP_READ | LOOP_WRITE);
+}
+
+/* Reads what is there. False when the connection is gone. */
+static bool read_results(struct db *db)
+{
+	while (db->phase != DB_IDLE && PQisBusy(db->conn) == 0) {
+		PGresult *const row_set = PQgetResult(db->conn);
+		if (row_set == NULL) {
+			if (PQstatus(db->conn) == CONNECTION_BAD ||
+				db->call_at > db->result.row_sets) {
+				lose(db);
+				return false;
+			}
+			next_call(db);
+			continue;
+		}
+		if (PQresultStatus(row_set) == PGRES_PIPELINE_SYNC) {
+			PQclear(row_set);
+			end_run(db);
+			if (db->conn == NULL)
+				return false;
+			continue;
+		}
+		if (!take_result(db, row_set)) {
+			lose(db);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Takes row_set over. False when the stream makes no sense any more. */
+static bool take_result(struct db *db, PGresult *row_set)
+{
+	const ExecStatusType status = PQresultStatus(row_set);
+	const bool is_ours = db->phase == DB_RUNNING || db->phase == DB_SETTING_UP;
+	bool is_kept = false, is_sane = true;
+	if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) {
+		is_kept = is_ours && !db->is_at_prepare && db->call_at < db->result.row_sets;
+		if (is_kept)
+			db->row_sets[db->call_at] = row_set;
+	} else if (status == PGRES_FATAL_ERROR) {
+		if (db->result.status == DB_OK)
+			take_failure(db, row_set);
+		is_sane = PQstatus(db->conn) != CONNECTION_BAD;
+	} else if (status != PGRES_PIPELINE_ABORTED) {
+		is_sane = false;
+	}
+	if (status != PGRES_COMMAND_OK && db->is_at_prepare && db->phase == DB_RUNNING)
+		db->is_prepared[db->current->calls[db->call_at].prepared] = false;
+	if (!is_kept)
+		PQclear(row_set);
+	return is_sane;
+}
+
+static void take_failure(struct db *db, const PGresult *row_set)
+{
+	const char *const sqlstate = PQresultErrorField(row_set, PG_DIAG_SQLSTATE);
+	const char *const message = PQresultErrorField(row_set, PG_DIAG_MESSAGE_PRIMARY);
+	struct db_result *const result = &db->result;
+	struct str text = str_from(message != NULL ? message : "no reason given");
+	if (text.len >= sizeof(result->message))
+		text.len = sizeof(result->message) - 1;
+	str_copy(result->message, sizeof(result->message), text);
+	str_copy(result->sqlstate, sizeof(result->sqlstate),
+		str_from(sqlstate != NULL ? sqlstate : SQLSTATE_UNKNOWN));
+	result->status = db_status_of(result->sqlstate);
+	result->failed = db->call_at;
+}
+
+static void next_call(struct db *db)
+{
+	if (db->is_at_prepare) {
+		db->is_at_prepare = false;
+		return;
+	}
+	db->call_at++;
+	db->is_at_prepare = db->phase == DB_RUNNING && db->call_at < db->current->call_count &&
+			    db->current->calls[db->call_at].is_prepared_here;
+}
+
+static void end_run(struct db *db)
+{
+	if (db->phase == DB_SETTING_UP) {
+		db_pipeline_clear(db);
+		if (db->result.status != DB_OK)
+			db_fail(db, db->result.sqlstate, db->result.message);
+		else
+			db_enter_idle(db);
+		return;
+	}
+	const bool has_failed = db->result.status != DB_OK;
+	if (has_failed && db->phase == DB_RUNNING &&
+		PQtransactionStatus(db->conn) != PQTRANS_IDLE) {
+		db->phase = DB_ROLLING_BACK;
+		db->call_at = 0;
+		db->is_at_prepare = false;
+		if (PQsendQueryParams(db->conn, "ROLLBACK", 0, NULL, NULL, NULL, NULL, 0) != 1 ||
+			PQpipelineSync(db->conn) != 1) {
+			lose(db);
+			return;
+		}
+		flush(db);
+		return;
+	}
+	db_finish(db);
+}
+
+static void tell_notices(struct db *db)
+{
+	while (db->conn != NULL) {
+		PGnotify *const notify = PQnotifies(db->conn);
+		if (notify == NULL)
+			return;
+		if (db->config.on_notify != NULL)
+			db->config.on_notify(
+				str_from(notify->relname), str_from(notify->extra), db->config.arg);
+		PQfreemem(notify);
+	}
+}
