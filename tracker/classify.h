@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Who is asking: a class that decides about credit, and the app and system for statistics. Pure.
+ *
+ * Only fetchers that say who they are lose their credit; doubt is SUSPECT, which is credited. */
+#ifndef WASL_TRACKER_CLASSIFY_H
+#define WASL_TRACKER_CLASSIFY_H
+
+#include <stdint.h>
+
+#include "click.h"
+#include "headers.h"
+#include "http.h"
+
+#define CLASSIFY_USER_AGENT_MAX 1024 /* bytes; a longer User-Agent is suspect and not looked at */
+#define CLASSIFY_RULES_MAX      160
+
+/* The rules' index by first two letters, so that one pass over a User-Agent finds all of them. */
+struct classifier {
+	uint32_t pairs[32];               /* bit b of pairs[a]: a rule begins with letters a, b */
+	uint8_t first[32];                /* 1 + the first rule that begins with this letter */
+	uint8_t next[CLASSIFY_RULES_MAX]; /* 1 + the next one, in the table's order */
+};
+
+struct classified {
+	enum click_class class;
+	enum click_app app;
+	enum click_os os;
+};
+
+void classifier_init(struct classifier *classifier);
+/* Order: HEAD, prefetch headers, then the User-Agent. */
+void classify(const struct classifier *classifier, enum http_method method,
+	const struct headers *headers, struct classified *out);
+/* The class is credited: its redirect carries a click token. */
+bool classify_is_credited(enum click_class class);
+
+#endif

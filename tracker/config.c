@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The tracker's options: one struct, one table. */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "catalogue_row.h"
+#include "timestamp.h"
+
+#define DAY_US (INT64_C(86400) * US_PER_S)
+
+static bool address_check(struct str value, struct err *err);
+static bool redis_check(struct str value, struct err *err);
+static bool level_check(struct str value, struct err *err);
+static bool path_check(struct str value, struct err *err);
+static bool fallback_check(struct str value, struct err *err);
+static bool proxies_check(struct str value, struct err *err);
+static bool config_resolve(struct config *config, struct err *err);
+
+#define AT(field) offsetof(struct config_text, field)
+
+static const struct conf_option options[] = {
+	{.name = "admin-listen",
+		.type = CONF_TEXT,
+		.offset = AT(admin_listen),
+		.fallback = "127.0.0.1:8081",
+		.help = "address of /healthz, /readyz and /metrics",
+		.check = address_check},
+	{.name = "click-deadline",
+		.type = CONF_DURATION,
+		.offset = AT(click_deadline_us),
+		.fallback = "25ms",
+		.min = US_PER_MS,
+		.max = 10 * US_PER_S,
+		.help = "how long a redirect waits for Redis to have its click"},
+	{.name = "click-grace",
+		.type = CONF_DURATION,
+		.offset = AT(click_grace_us),
+		.fallback = "3d",
+		.min = 0,
+		.max = 365 * DAY_US,
+		.help = "how long a click stays in Redis after its window has ended"},
+	{.name = "connections-max",
+		.type = CONF_COUNT,
+		.offset = AT(connections_max),
+		.fallback = "20000",
+		.min = 1,
+		.max = 1000000,
+		.help = "open connections of the public listener; more are closed at once"},
+	{.name = "fallback-url",
+		.type = CONF_TEXT,
+		.offset = AT(fallback_url),
+		.fallback = "",
+		.help = "where a link that does not open leads, instead of the 404 page",
+		.check = fallback_check},
+	{.name = "insecure-cookie",
+		.type = CONF_SWITCH,
+		.offset = AT(has_insecure_cookie),
+		.fallback = "off",
+		.help = "visitor cookie 'wasl' without Secure, for tests over plain HTTP"},
+	{.name = "keyring",
+		.type = CONF_TEXT,
+		.offset = AT(keyring),
+		.fallback = "/etc/wasl/keyring",
+		.help = "file of the keys that open links and make click tokens",
+		.check = path_check},
+	{.name = "listen",
+		.type = CONF_TEXT,
+		.offset = AT(listen),
+		.fallback = "127.0.0.1:8080",
+		.help = "public address",
+		.check = address_check},
+	{.name = "log-level",
+		.type = CONF_TEXT,
+		.offset = AT(log_level),
+		.fallback = "info",
+		.help = "error, warn, info or debug",
+		.check = level_check},
+	{.name = "redis-url",
+		.type = CONF_SECRET,
+		.offset = AT(secret_redis_url),
+		.fallback = "redis://127.0.0.1:6379",
+		.help = "redis://[user[:password]@]host[:port][/db] or unix:///path[?db=N]",
+		.check = redis_check},
+	{.name = "state-dir",
+		.type = CONF_TEXT,
+		.offset = AT(state_dir),
+		.fallback = "/var/lib/wasl-tracker",
+		.help = "folder of the catalogue's snapshot",
+		.check = path_check},
+	{.name = "trusted-proxies",
+		.type = CONF_TEXT,
+		.offset = AT(trusted_proxies),
+		.fallback = "",
+		.help = "comma-separated CIDRs whose X-Forwarded-For is believed",
+		.check = proxies_check},
+	{.name = "workers",
+		.type = CONF_COUNT,
+		.offset = AT(workers),
+		.fallback = "0",
+		.min = 0,
+		.max = CONFIG_WORKERS_MAX,
+		.help = "worker threads; 0: one per core"},
+};
+
+static const struct conf_program program = {
+	.name = "wasl-tracker",
+	.summary = "answers affiliate links with a redirect that carries a click token",
+	.options = options,
+	.option_count = sizeof(options) / sizeof(options[0]),
+};
+
+enum conf_action config_load(struct config *config, int argc, char **argv)
+{
+	*config = (struct config){0};
+	const enum conf_action action = conf_load(&program, argc, argv, &config->text);
+	if (action != CONF_RUN && action != CONF_CHECKED)
+		return action;
+	struct err err = {0};
+	if (!config_resolve(config, &err)) {
+		fprintf(stderr, "%s: %s\n", program.name, err.msg);
+		return CONF_EXIT_USAGE;
+	}
+	return action;
+}
+
+/* Every text has passed its check already; what remains is to keep the values. */
+static bool config_resolve(struct config *config, struct err *err)
+{
+	const struct config_text *text = &config->text;
+	if (!conn_address_parse(str_from(text->listen), &config->listen, err) ||
+		!conn_address_parse(str_from(text->admin_listen), &config->admin_listen, err) ||
+		!redis_url_parse(str_from(text->secret_redis_url), &config->redis, err) ||
+		!trust_parse(str_from(text->trusted_proxies), &config->trusted_proxies, err) ||
+		!level_check(str_from(text->log_level), err))
+		return false;
+	log_level_parse(str_from(text->log_level), &config->log_level);
+	const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	config->worker_count = text->workers > 0            ? (unsigned)text->workers
+			       : cores < 1                  ? 1
+			       : cores > CONFIG_WORKERS_MAX ? CONFIG_WORKERS_MAX
+							    : (unsigned)cores;
+	return true;
+}
+
+static bool address_check(struct str value, struct err *err)
+{
+	struct conn_address address;
+	return conn_address_parse(value, &address, err);
+}
+
+static bool redis_check(struct str value, struct err *err)
+{
+	struct redis_url url;
+	const bool is_good = redis_url_parse(value, &url, err);
+	explicit_bzero(&url, sizeof(url));
+	return is_good;
+}
+
+static bool level_check(struct str value, struct err *err)
+{
+	enum log_level level;
+	return log_level_parse(value, &level) ||
+	       err_set(err, ERR_USAGE, 0, "not one of error, warn, info, debug");
+}
+
+static bool path_check(struct str value, struct err *err)
+{
+	return value.len > 0 || err_set(err, ERR_USAGE, 0, "must not be empty");
+}
+
+static bool fallback_check(struct str value, struct err *err)
+{
+	struct str host;
+	return value.len == 0 || catalogue_url_check(value, &host) ||
+	       err_set(err, ERR_USAGE, 0, "not an http or https URL that a redirect may carry");
+}
+
+static bool proxies_check(struct str value, struct err *err)
+{
+	struct trust trust;
+	return trust_parse(value, &trust, err);
+}
