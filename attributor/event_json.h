@@ -38,7 +38,13 @@ struct event_defaults {
 };
 
 /* Parses a webhook body. On EVENT_JSON_OK *event is the caller's, to be freed by event_free; clicks
- * hold raw tokens, customer hashes are as sent (64 lower-case hex). event_id is not set. */
+ * hold raw tokens, customer hashes are as sent (64 lower-case hex). event_id is not set.
+ *
+ * Beyond the contract's words: ids and coupon codes are 1-128 bytes of any UTF-8 but NUL; null for
+ * a member counts as absent; lines, where given, may not be empty; a discount is at most what it is
+ * taken from; line ids differ; lines of amended events are as complete as those of placed ones.
+ * order_version is not negative. A click entry that is no token is kept (cut to 256 bytes), not
+ * refused; an event without currency reads money with three decimals. */
 enum event_json_result event_json_parse(struct str raw_body, const struct event_defaults *defaults,
 	struct event **event, struct event_fault *fault);
 

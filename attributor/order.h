@@ -90,7 +90,7 @@ struct event {
 	struct order_figure order_version;
 	struct order_figure placed_us;
 	char currency[ORDER_CURRENCY_MAX]; /* "" when absent (events without lines of their own) */
-	unsigned digits;
+	unsigned digits;                   /* of the currency; 3, the most of any, without one */
 	struct str payment;
 	bool prices_include_tax;
 	bool is_test;

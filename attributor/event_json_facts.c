@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * An event as the facts that are kept for ever: compact JSON, always the same keys in the same
+ * order, whole numbers and texts only. What is absent is left out. */
+#include "event_json_parts.h"
+
+#include <inttypes.h>
+
+static void add_head(const struct event *event, struct buf *out);
+static void add_line(const struct order_line *line, struct buf *out);
+static void add_click(const struct order_click *click, struct buf *out);
+static void add_coupon(const struct order_coupon *coupon, struct buf *out);
+static void add_text(struct buf *out, const char *name, struct str text);
+static void add_figure(struct buf *out, const char *name, const struct order_figure *figure);
+static void add_number(struct buf *out, const char *name, int64_t number);
+static void add_flag(struct buf *out, const char *name, bool flag);
+static void add_string(struct buf *out, struct str text);
+static void add_name(struct buf *out, const char *name);
+static const char *evidence_word(enum click_evidence evidence);
+
+void event_json_facts(const struct event *event, struct buf *out)
+{
+	add_head(event, out);
+	buf_add_cstr(out, ",\"lines\":[");
+	for (unsigned i = 0; i < event->line_count; i++) {
+		buf_add_cstr(out, i > 0 ? "," : "");
+		add_line(&event->lines[i], out);
+	}
+	buf_add_cstr(out, "]");
+	add_text(out, "refunded_amount", event->refunded_amount);
+	add_number(out, "discount_minor", event->discount_minor);
+	add_text(out, "shipping", event->shipping);
+	add_text(out, "cod_fee", event->cod_fee);
+	add_text(out, "tax", event->tax);
+	add_text(out, "total", event->total);
+	buf_add_cstr(out, ",\"clicks\":[");
+	for (unsigned i = 0; i < event->click_count; i++) {
+		buf_add_cstr(out, i > 0 ? "," : "");
+		add_click(&event->clicks[i], out);
+	}
+	buf_add_cstr(out, "],\"coupons\":[");
+	for (unsigned i = 0; i < event->coupon_count; i++) {
+		buf_add_cstr(out, i > 0 ? "," : "");
+		add_coupon(&event->coupons[i], out);
+	}
+	buf_add_cstr(out, "]");
+	add_text(out, "customer_phone", event->customer_phone);
+	add_text(out, "customer_email", event->customer_email);
+	add_text(out, "reason", event->reason);
+	add_text(out, "reason_text", event->reason_text);
+	buf_add_cstr(out, "}");
+}
+
+static void add_head(const struct event *event, struct buf *out)
+{
+	buf_addf(out, "{\"type\":\"%s\"", event_type_name(event->type));
+	add_number(out, "occurred_us", event->occurred_us);
+	add_number(out, "received_us", event->received_us);
+	add_text(out, "event_id", event->event_id);
+	add_text(out, "order_id", event->order_id);
+	add_figure(out, "order_version", &event->order_version);
+	add_figure(out, "placed_us", &event->placed_us);
+	add_text(out, "currency", str_from(event->currency));
+	add_text(out, "payment", event->payment);
+	add_flag(out, "prices_include_tax", event->prices_include_tax);
+	add_flag(out, "test", event->is_test);
+	if (event->tax_bp != ORDER_NO_TAX)
+		add_number(out, "tax_bp", event->tax_bp);
+}
+
+static void add_line(const struct order_line *line, struct buf *out)
+{
+	buf_add_cstr(out, "{\"line_id\":");
+	add_string(out, line->line_id);
+	add_text(out, "product_id", line->product_id);
+	if (line->quantity > 0)
+		add_number(out, "quantity", line->quantity);
+	add_number(out, "unit_price_minor", line->unit_price_minor);
+	add_number(out, "discount_minor", line->discount_minor);
+	if (line->tax_bp != ORDER_NO_TAX)
+		add_number(out, "tax_bp", line->tax_bp);
+	add_figure(out, "collected_quantity", &line->collected_quantity);
+	add_figure(out, "refunded_quantity", &line->refunded_quantity);
+	add_text(out, "refunded_amount", line->refunded_amount);
+	buf_add_cstr(out, "}");
+}
+
+static void add_click(const struct order_click *click, struct buf *out)
+{
+	buf_addf(out, "{\"result\":\"%s\"", token_result_name(click->result));
+	if (click->result == TOKEN_OK) {
+		const struct click_claim *claim = &click->claim;
+		char click_id[CLICK_ID_TEXT_MAX];
+		click_id_format(click_id, claim->click_id);
+		add_text(out, "click_id", str_from(click_id));
+		add_number(out, "affiliate_id", claim->link.affiliate_id);
+		add_number(out, "product_id", claim->link.product_id);
+		add_number(out, "campaign_id", claim->link.campaign_id);
+		add_number(out, "flags", claim->flags);
+		add_number(out, "window_s", claim->window_s);
+	}
+	buf_addf(out, ",\"record\":\"%s\"}", evidence_word(click->evidence));
+}
+
+static void add_coupon(const struct order_coupon *coupon, struct buf *out)
+{
+	buf_add_cstr(out, "{\"code\":");
+	add_string(out, coupon->code);
+	add_text(out, "discount", coupon->discount);
+	buf_add_cstr(out, "}");
+}
+
+static void add_text(struct buf *out, const char *name, struct str text)
+{
+	if (text.len == 0)
+		return;
+	add_name(out, name);
+	add_string(out, text);
+}
+
+static void add_figure(struct buf *out, const char *name, const struct order_figure *figure)
+{
+	if (figure->has_value)
+		add_number(out, name, figure->value);
+}
+
+static void add_number(struct buf *out, const char *name, int64_t number)
+{
+	add_name(out, name);
+	buf_addf(out, "%" PRId64, number);
+}
+
+static void add_flag(struct buf *out, const char *name, bool flag)
+{
+	add_name(out, name);
+	buf_add_cstr(out, flag ? "true" : "false");
+}
+
+static void add_name(struct buf *out, const char *name)
+{
+	buf_addf(out, ",\"%s\":", name);
+}
+
+/* RFC 8259 section 7: quotation mark, backslash and control characters; the rest is valid UTF-8
+ * already. */
+static void add_string(struct buf *out, struct str text)
+{
+	size_t plain = 0;
+	buf_add_cstr(out, "\"");
+	for (size_t i = 0; i < text.len; i++) {
+		const unsigned char c = (unsigned char)text.data[i];
+		if (c >= 0x20 && c != '"' && c != '\\')
+			continue;
+		buf_add(out, text.data + plain, i - plain);
+		if (c == '"' || c == '\\')
+			buf_addf(out, "\\%c", c);
+		else
+			buf_addf(out, "\\u%04x", c);
+		plain = i + 1;
+	}
+	if (plain < text.len)
+		buf_add(out, text.data + plain, text.len - plain);
+	buf_add_cstr(out, "\"");
+}
+
+static const char *evidence_word(enum click_evidence evidence)
+{
+	switch (evidence) {
+	case CLICK_RECORD_NONE:
+		return "none";
+	case CLICK_RECORD_AGREES:
+		return "agrees";
+	case CLICK_RECORD_MISMATCH:
+		return "mismatch";
+	}
+	return "";
+}
