@@ -13,7 +13,7 @@
 struct config {
 	char listen[CONF_TEXT_MAX];
 	char admin_listen[CONF_TEXT_MAX];
-	char redis_url[CONF_TEXT_MAX];
+	char secret_redis_url[CONF_TEXT_MAX];
 	char secret_database_url[CONF_TEXT_MAX];
 	char keyring[CONF_TEXT_MAX];
 	char state_dir[CONF_TEXT_MAX];

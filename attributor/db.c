@@ -20,8 +20,8 @@ static size_t run_bytes(const struct db_statement *statements, unsigned count, s
 static void on_start(void *arg);
 static void on_timer(void *arg);
 static void begin_next(struct db *db);
-static void tell_unavailable(struct db *db, struct db_run *run, const char *sqlstate,
-	const char *reason);
+static void tell_unavailable(
+	struct db *db, struct db_run *run, const char *sqlstate, const char *reason);
 static void tell_state(struct db *db, bool is_up, const char *reason);
 static void set_message(struct db_result *result, const char *sqlstate, const char *reason);
 static struct db *checked(void *arg);
@@ -202,8 +202,8 @@ static size_t run_bytes(const struct db_statement *statements, unsigned count, s
 		for (unsigned p = 0; p < statements[i].param_count; p++)
 			texts += statements[i].params[p].len + 1;
 	}
-	return sizeof(struct db_run) + count * sizeof(struct db_call) +
-	       *values * sizeof(char *) + texts;
+	return sizeof(struct db_run) + count * sizeof(struct db_call) + *values * sizeof(char *) +
+	       texts;
 }
 
 static void on_start(void *arg)
@@ -244,8 +244,8 @@ static void on_timer(void *arg)
 		db_fail(db, SQLSTATE_TIMEOUT, "no answer within the deadline");
 }
 
-static void tell_unavailable(struct db *db, struct db_run *run, const char *sqlstate,
-	const char *reason)
+static void tell_unavailable(
+	struct db *db, struct db_run *run, const char *sqlstate, const char *reason)
 {
 	struct db_result result = {0};
 	(void)db;

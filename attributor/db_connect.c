@@ -13,8 +13,7 @@ static void watch_socket(struct db *db, unsigned wants);
 void db_connect_begin(struct db *db)
 {
 	assert(db->conn == NULL);
-	const char *const keywords[] = {
-		"dbname", "application_name", "client_encoding", NULL};
+	const char *const keywords[] = {"dbname", "application_name", "client_encoding", NULL};
 	const char *const values[] = {db->secret_url, db->name, "UTF8", NULL};
 	db->phase = DB_CONNECTING;
 	loop_timer_set(db->timer, db->config.connect_deadline_us);

@@ -24,7 +24,6 @@ struct problem {
 void problem_write(const struct problem *problem, struct buf *out);
 void problem_reply(struct conn_server *server, struct conn_ref ref, const struct problem *problem);
 
-
 /* A refusal from a conn_head_fn, whose views must live a little longer. Caller's storage. */
 struct problem_page {
 	struct buf body;
