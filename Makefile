@@ -12,7 +12,7 @@ JOBS   := -j$(shell nproc 2>/dev/null || echo 2)
 SUB     = @$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,$(JOBS))
 
 PACKAGES := gcc make pkg-config libc6-dev libevent-dev libhiredis-dev libpq-dev libssl-dev libjansson-dev \
-            node-llhttp check redis-server postgresql postgresql-client python3 openssl curl
+            libcurl4-openssl-dev node-llhttp check redis-server postgresql postgresql-client python3 openssl curl
 PACKAGES_LINT  := clang-format shellcheck
 PACKAGES_BENCH := nginx wrk
 
@@ -88,7 +88,7 @@ $(BIN)/wasl-tracker: $(OUT)/tracker/main.o $(call objs,tracker) $(OUT)/libcommon
 $(BIN)/wasl-attributor: LIBS = $(LIBS_common) $(LIBS_pg)
 $(BIN)/wasl-attributor: $(OUT)/attributor/main.o $(ATTRIBUTOR_OBJS) $(OUT)/libcommon.a
 	$(LINK)
-$(BIN)/waslctl: LIBS = $(LIBS_common) $(LIBS_pg)
+$(BIN)/waslctl: LIBS = $(LIBS_common) $(LIBS_pg) $(shell $(PC) --libs libcurl)
 $(BIN)/waslctl: $(OUT)/ctl/main.o $(call objs,ctl) $(OUT)/libcommon.a
 	$(LINK)
 

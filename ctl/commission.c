@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * waslctl commission: what affiliates earned, as the API lists it. */
+#include <string.h>
+
+#include "list.h"
+#include "nouns.h"
+#include "timestamp.h"
+
+static enum call_exit commission_list(struct call *call);
+
+static const struct option_spec list_options[] = {
+	{"state", OPTION_TEXT, false, "STATE", "pending|held|approved|paid|voided|reversed"},
+	{"affiliate", OPTION_TEXT, false, "AFFILIATE", "of this affiliate"},
+	{"store", OPTION_TEXT, false, "STORE", "of this store"},
+	{"from", OPTION_TEXT, false, "TIME", "confirmed at or after this RFC 3339 time or date"},
+	{"to", OPTION_TEXT, false, "TIME", "and before this one"},
+	{"format", OPTION_TEXT, false, "FORMAT", "table|json|csv"},
+	LIST_OPTIONS,
+	{0},
+};
+
+const struct command commission_commands[] = {
+	{"commission", "list", "", 0, 0, list_options, commission_list, "List commissions"},
+	{0},
+};
+
+static const char *time_param(bool is_given, char out[TIMESTAMP_TEXT_MAX], int64_t us);
+
+static enum call_exit commission_list(struct call *call)
+{
+	static const char *const all[] = {"commission_id", "store_id", "store", "affiliate_id",
+		"affiliate", "order_id", "currency", "amount", "amount_minor", "placed_at",
+		"confirmed_at", "age_days", "release_at", "reason", "state", "kind",
+		"amount_confirmed", "payout_id", NULL};
+	static const char *const shown[] = {"commission_id", "store", "affiliate", "order_id",
+		"amount", "currency", "state", "age_days", "confirmed_at", "reason", NULL};
+	char from_text[TIMESTAMP_TEXT_MAX], to_text[TIMESTAMP_TEXT_MAX];
+	int64_t from_us = 0, to_us = 0;
+	if (!call_one_of(call, "state", "pending|held|approved|paid|voided|reversed") ||
+		!call_id(call, "affiliate") || !call_id(call, "store") ||
+		!call_time(call, "from", &from_us) || !call_time(call, "to", &to_us) ||
+		!call_one_of(call, "format", "table|json|csv"))
+		return CALL_USAGE;
+	const char *format = call_text(call, "format");
+	enum list_format as = LIST_TABLE;
+	if (format != NULL && strcmp(format, "json") == 0)
+		as = LIST_JSON;
+	else if (format != NULL && strcmp(format, "csv") == 0)
+		as = LIST_CSV;
+	call->is_json = call->is_json && format == NULL;
+	return list_print(call,
+		&(struct list){
+			.sql = "SELECT row_to_json(p) FROM wasl.commissions_page($3, $4::bigint, "
+			       "$5::bigint, $6::timestamptz, $7::timestamptz, $1::bigint, "
+			       "$2::integer) p",
+			.key = "commission_id",
+			.columns = as == LIST_CSV ? all : shown,
+			.format = call->is_json ? LIST_JSON : as,
+			.params = {call_text(call, "state"), call_text(call, "affiliate"),
+				call_text(call, "store"),
+				time_param(call_has(call, "from"), from_text, from_us),
+				time_param(call_has(call, "to"), to_text, to_us)},
+			.param_count = 5});
+}
+
+/* To the microsecond: the text that people read is cut to milliseconds. */
+static const char *time_param(bool is_given, char out[TIMESTAMP_TEXT_MAX], int64_t us)
+{
+	if (!is_given)
+		return NULL;
+	timestamp_format(out, us);
+	return out;
+}

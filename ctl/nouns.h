@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The commands of every noun; each table ends with an entry whose noun is NULL. */
+#ifndef WASL_CTL_NOUNS_H
+#define WASL_CTL_NOUNS_H
+
+#include "call.h"
+
+extern const struct command migrate_commands[];
+extern const struct command verify_commands[];
+extern const struct command store_commands[];
+extern const struct command affiliate_commands[];
+extern const struct command product_commands[];
+extern const struct command link_commands[];
+extern const struct command click_commands[];
+extern const struct command event_commands[];
+extern const struct command order_commands[];
+extern const struct command commission_commands[];
+extern const struct command balance_commands[];
+extern const struct command key_commands[];
+extern const struct command apikey_commands[];
+
+#endif
