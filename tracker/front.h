@@ -24,10 +24,23 @@
 #define FRONT_CLASS_LABELS (CLICK_CLASS_COUNT + 1)
 
 /* Statuses that the public listener can answer. */
-#define FRONT_CODES(X)                                                                             \
-	X(200)                                                                                     \
-	X(204) X(302) X(400) X(404) X(405) X(408) X(411) X(413) X(414) X(417) X(431) X(500) X(501) \
-		X(503) X(505)
+#define FRONT_CODES(X) \
+	X(200)         \
+	X(204)         \
+	X(302)         \
+	X(400)         \
+	X(404)         \
+	X(405)         \
+	X(408)         \
+	X(411)         \
+	X(413)         \
+	X(414)         \
+	X(417)         \
+	X(431)         \
+	X(500)         \
+	X(501)         \
+	X(503)         \
+	X(505)
 #define FRONT_ENUM_CODE(code) CODE_##code,
 enum front_code { FRONT_CODES(FRONT_ENUM_CODE) CODE_COUNT };
 extern const unsigned front_code_status[CODE_COUNT];

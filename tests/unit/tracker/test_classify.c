@@ -19,126 +19,123 @@ static struct classified classified_of(struct str agent)
 	return out;
 }
 
+static const struct {
+	struct str agent;
+	enum click_class class;
+	enum click_app app;
+	enum click_os os;
+} agents[] = {
+#define ROW(agent, class, app, os)                                              \
+	{                                                                       \
+		STR(agent), CLICK_CLASS_##class, CLICK_APP_##app, CLICK_OS_##os \
+	}
+	ROW("", SUSPECT, OTHER, OTHER),
+	ROW("x", SUSPECT, OTHER, OTHER),
+	ROW("okhttp/4.9.3", SUSPECT, OTHER, OTHER),
+	ROW("Dalvik/2.1.0 (Linux; U; Android 13)", SUSPECT, OTHER, ANDROID),
+	ROW("Mozilla/5.0 \xff", SUSPECT, BROWSER, OTHER),
+	ROW(IOS_SAFARI "Version/17.5 Mobile/15E148 Safari/604.1", HUMAN, BROWSER, IOS),
+	ROW(ANDROID "Chrome/126.0.0.0 Mobile Safari/537.36", HUMAN, BROWSER, ANDROID),
+	ROW("Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:127.0) Gecko/20100101 "
+	    "Firefox/127.0",
+		HUMAN, BROWSER, WINDOWS),
+	ROW("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, "
+	    "like "
+	    "Gecko) Version/17.4 Safari/605.1.15",
+		HUMAN, BROWSER, MACOS),
+	ROW("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/126.0 Safari/537.36", HUMAN,
+		BROWSER, LINUX),
+	/* people inside apps */
+	ROW(ANDROID "Version/4.0 Chrome/111 Mobile Safari/537.36 musical_ly_2022704050 "
+		    "JsSdk/1.0 "
+		    "NetType/WIFI Channel/googleplay AppName/musical_ly "
+		    "BytedanceWebview/d8a21c6",
+		HUMAN, TIKTOK, ANDROID),
+	ROW(IOS_SAFARI "Mobile/15E148 BytedanceWebview/d8a21c6 trill_34.9.0 JsSdk/2.0 Region/MY",
+		HUMAN, TIKTOK, IOS),
+	ROW(ANDROID "Chrome/111 Mobile Safari/537.36trill_400", HUMAN, TIKTOK, ANDROID),
+	ROW(IOS_SAFARI "Mobile/15E148 Instagram 330.0.3.29.91 (iPhone14,3; iOS 17_5; ar_EG)", HUMAN,
+		INSTAGRAM, IOS),
+	ROW(ANDROID "Version/4.0 Chrome/126 Mobile Safari/537.36 Instagram 337.0.0.35.102 "
+		    "Android "
+		    "(34/14; 420dpi; Google/google; Pixel 7; panther; panther; en_US)",
+		HUMAN, INSTAGRAM, ANDROID),
+	ROW(IOS_SAFARI "Mobile/15E148 [FBAN/FBIOS;FBAV/470.0;FBBV/1]", HUMAN, FACEBOOK, IOS),
+	ROW(ANDROID "Version/4.0 Chrome/126 [FB_IAB/FB4A;FBAV/470.0;]", HUMAN, FACEBOOK, ANDROID),
+	ROW(IOS_SAFARI "Mobile/15E148 Snapchat/12.87.0.44 (like Safari/8618)", HUMAN, SNAPCHAT,
+		IOS),
+	ROW(ANDROID "Chrome/126 Mobile Safari/537.36 TwitterAndroid", HUMAN, TWITTER, ANDROID),
+	ROW(IOS_SAFARI "Mobile/15E148 Twitter for iPhone/10.34", HUMAN, TWITTER, IOS),
+	ROW("Mozilla/5.0 (Linux; Android 9; CUBOT_X18_Plus) AppleWebKit/537.36 Chrome/80 "
+	    "Mobile "
+	    "Safari/537.36",
+		HUMAN, BROWSER, ANDROID),
+	ROW("Mozilla/5.0 (Linux; Android 9; CUBOT/X18) Chrome/80 [FBMF/CUBOT;FBAV/1]", HUMAN,
+		FACEBOOK, ANDROID),
+	ROW("Mozilla/5.0 (Macintosh; Intel Mac OS X 12_5) AppleWebKit/537.36 (KHTML, like "
+	    "Gecko) "
+	    "whatsapp-app/1.0.1 Chrome/98 Electron/17.4 Safari/537.36",
+		HUMAN, WHATSAPP, MACOS),
+	ROW("Mozilla/5.0 (Windows NT 10.0) WhatsApp/2.2037.6 Chrome/85 Electron/10.1 "
+	    "Safari/537.36",
+		HUMAN, BROWSER, WINDOWS),
+	/* cards in chats */
+	ROW("WhatsApp/2.23.20.0 A", PREVIEW, WHATSAPP, OTHER),
+	ROW("WhatsApp/2.12.16/i", PREVIEW, WHATSAPP, OTHER),
+	ROW("WhatsApp", PREVIEW, WHATSAPP, OTHER),
+	ROW("WhatsApp/2", PREVIEW, WHATSAPP, OTHER),
+	ROW("GBWhatsApp/2.22.2 A", PREVIEW, WHATSAPP, OTHER),
+	ROW("YoWhatsApp2Plus/2.22 A", PREVIEW, WHATSAPP, OTHER),
+	ROW("WhatsApp/2.22.2 CloudAPI/99.99.99 Device/x86_64", PREVIEW, WHATSAPP, OTHER),
+	ROW("facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)", PREVIEW,
+		FACEBOOK, OTHER),
+	ROW("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_11_1) AppleWebKit/601.2.4 (KHTML, "
+	    "like Gecko) "
+	    "Version/9.0.1 Safari/601.2.4 facebookexternalhit/1.1 Facebot Twitterbot/1.0",
+		PREVIEW, FACEBOOK, MACOS),
+	ROW("TelegramBot (like TwitterBot)", PREVIEW, TELEGRAM, OTHER),
+	ROW("Twitterbot/1.0", PREVIEW, TWITTER, OTHER),
+	ROW("LinkedInBot/1.0 (compatible; Mozilla/5.0; Apache-HttpClient "
+	    "+http://www.linkedin.com)",
+		PREVIEW, OTHER, OTHER),
+	ROW("Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)", PREVIEW, OTHER, OTHER),
+	ROW("Mozilla/5.0 (compatible; Discordbot/2.0; +https://discordapp.com)", PREVIEW, OTHER,
+		OTHER),
+	ROW("Snap URL Preview Service; bot; snapchat; https://developers.snap.com/robots", PREVIEW,
+		SNAPCHAT, OTHER),
+	ROW("Mozilla/5.0 (Windows NT 6.1; WOW64) SkypeUriPreview Preview/0.5", PREVIEW, OTHER,
+		WINDOWS),
+	ROW("Viber", PREVIEW, OTHER, OTHER),
+	ROW("Mozilla/5.0 (compatible; vkShare; +http://vk.com/dev/Share)", PREVIEW, OTHER, OTHER),
+	/* crawlers and programs */
+	ROW("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", BOT,
+		BROWSER, OTHER),
+	ROW("Mozilla/5.0 (Linux; Android 5.0) AppleWebKit/537.36 (KHTML, like Gecko) "
+	    "Mobile "
+	    "Safari/537.36 (compatible; TikTokSpider; ttspider-feedback@tiktok.com)",
+		BOT, BROWSER, ANDROID),
+	ROW("Mozilla/5.0 (compatible; Bytespider; spider-feedback@bytedance.com)", BOT, BROWSER,
+		OTHER),
+	ROW("Mozilla/5.0 (Macintosh) (Applebot/0.1; +http://www.apple.com/go/applebot)", BOT,
+		BROWSER, MACOS),
+	ROW("Mozilla/5.0 (compatible; NeverHeardOf/1.0; +https://example.org/crawl)", BOT, BROWSER,
+		OTHER),
+	ROW("curl/7.88.1", BOT, OTHER, OTHER),
+	ROW("Python-urllib/3.11", BOT, OTHER, OTHER),
+	ROW("python-requests/2.31", BOT, OTHER, OTHER),
+	ROW("Go-http-client/1.1", BOT, OTHER, OTHER),
+	ROW("Wget/1.21", BOT, OTHER, OTHER),
+	ROW("Mozilla/5.0 (X11; Linux x86_64) HeadlessChrome/126.0 Safari/537.36", BOT, BROWSER,
+		LINUX),
+	ROW("Mozilla/5.0 my curl/7", HUMAN, BROWSER, OTHER),
+};
+
 START_TEST(user_agents_have_their_class)
 {
-	static const struct {
-		struct str agent;
-		enum click_class class;
-		enum click_app app;
-		enum click_os os;
-	} rows[] = {
-#define ROW(agent, class, app, os) {STR(agent), CLICK_CLASS_##class, CLICK_APP_##app, CLICK_OS_##os}
-		ROW("", SUSPECT, OTHER, OTHER),
-		ROW("x", SUSPECT, OTHER, OTHER),
-		ROW("okhttp/4.9.3", SUSPECT, OTHER, OTHER),
-		ROW("Dalvik/2.1.0 (Linux; U; Android 13)", SUSPECT, OTHER, ANDROID),
-		ROW("Mozilla/5.0 \xff", SUSPECT, BROWSER, OTHER),
-		ROW(IOS_SAFARI "Version/17.5 Mobile/15E148 Safari/604.1", HUMAN, BROWSER, IOS),
-		ROW(ANDROID "Chrome/126.0.0.0 Mobile Safari/537.36", HUMAN, BROWSER, ANDROID),
-		ROW("Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:127.0) Gecko/20100101 "
-		    "Firefox/127.0",
-			HUMAN, BROWSER, WINDOWS),
-		ROW("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, "
-		    "like "
-		    "Gecko) Version/17.4 Safari/605.1.15",
-			HUMAN, BROWSER, MACOS),
-		ROW("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/126.0 Safari/537.36",
-			HUMAN, BROWSER, LINUX),
-		/* people inside apps */
-		ROW(ANDROID "Version/4.0 Chrome/111 Mobile Safari/537.36 musical_ly_2022704050 "
-			    "JsSdk/1.0 "
-			    "NetType/WIFI Channel/googleplay AppName/musical_ly "
-			    "BytedanceWebview/d8a21c6",
-			HUMAN, TIKTOK, ANDROID),
-		ROW(IOS_SAFARI
-			"Mobile/15E148 BytedanceWebview/d8a21c6 trill_34.9.0 JsSdk/2.0 Region/MY",
-			HUMAN, TIKTOK, IOS),
-		ROW(ANDROID "Chrome/111 Mobile Safari/537.36trill_400", HUMAN, TIKTOK, ANDROID),
-		ROW(IOS_SAFARI
-			"Mobile/15E148 Instagram 330.0.3.29.91 (iPhone14,3; iOS 17_5; ar_EG)",
-			HUMAN, INSTAGRAM, IOS),
-		ROW(ANDROID "Version/4.0 Chrome/126 Mobile Safari/537.36 Instagram 337.0.0.35.102 "
-			    "Android "
-			    "(34/14; 420dpi; Google/google; Pixel 7; panther; panther; en_US)",
-			HUMAN, INSTAGRAM, ANDROID),
-		ROW(IOS_SAFARI "Mobile/15E148 [FBAN/FBIOS;FBAV/470.0;FBBV/1]", HUMAN, FACEBOOK,
-			IOS),
-		ROW(ANDROID "Version/4.0 Chrome/126 [FB_IAB/FB4A;FBAV/470.0;]", HUMAN, FACEBOOK,
-			ANDROID),
-		ROW(IOS_SAFARI "Mobile/15E148 Snapchat/12.87.0.44 (like Safari/8618)", HUMAN,
-			SNAPCHAT, IOS),
-		ROW(ANDROID "Chrome/126 Mobile Safari/537.36 TwitterAndroid", HUMAN, TWITTER,
-			ANDROID),
-		ROW(IOS_SAFARI "Mobile/15E148 Twitter for iPhone/10.34", HUMAN, TWITTER, IOS),
-		ROW("Mozilla/5.0 (Linux; Android 9; CUBOT_X18_Plus) AppleWebKit/537.36 Chrome/80 "
-		    "Mobile "
-		    "Safari/537.36",
-			HUMAN, BROWSER, ANDROID),
-		ROW("Mozilla/5.0 (Linux; Android 9; CUBOT/X18) Chrome/80 [FBMF/CUBOT;FBAV/1]",
-			HUMAN, FACEBOOK, ANDROID),
-		ROW("Mozilla/5.0 (Macintosh; Intel Mac OS X 12_5) AppleWebKit/537.36 (KHTML, like "
-		    "Gecko) "
-		    "whatsapp-app/1.0.1 Chrome/98 Electron/17.4 Safari/537.36",
-			HUMAN, WHATSAPP, MACOS),
-		ROW("Mozilla/5.0 (Windows NT 10.0) WhatsApp/2.2037.6 Chrome/85 Electron/10.1 "
-		    "Safari/537.36",
-			HUMAN, BROWSER, WINDOWS),
-		/* cards in chats */
-		ROW("WhatsApp/2.23.20.0 A", PREVIEW, WHATSAPP, OTHER),
-		ROW("WhatsApp/2.12.16/i", PREVIEW, WHATSAPP, OTHER),
-		ROW("WhatsApp", PREVIEW, WHATSAPP, OTHER),
-		ROW("WhatsApp/2", PREVIEW, WHATSAPP, OTHER),
-		ROW("GBWhatsApp/2.22.2 A", PREVIEW, WHATSAPP, OTHER),
-		ROW("YoWhatsApp2Plus/2.22 A", PREVIEW, WHATSAPP, OTHER),
-		ROW("WhatsApp/2.22.2 CloudAPI/99.99.99 Device/x86_64", PREVIEW, WHATSAPP, OTHER),
-		ROW("facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)",
-			PREVIEW, FACEBOOK, OTHER),
-		ROW("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_11_1) AppleWebKit/601.2.4 (KHTML, "
-		    "like Gecko) "
-		    "Version/9.0.1 Safari/601.2.4 facebookexternalhit/1.1 Facebot Twitterbot/1.0",
-			PREVIEW, FACEBOOK, MACOS),
-		ROW("TelegramBot (like TwitterBot)", PREVIEW, TELEGRAM, OTHER),
-		ROW("Twitterbot/1.0", PREVIEW, TWITTER, OTHER),
-		ROW("LinkedInBot/1.0 (compatible; Mozilla/5.0; Apache-HttpClient "
-		    "+http://www.linkedin.com)",
-			PREVIEW, OTHER, OTHER),
-		ROW("Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)", PREVIEW, OTHER,
-			OTHER),
-		ROW("Mozilla/5.0 (compatible; Discordbot/2.0; +https://discordapp.com)", PREVIEW,
-			OTHER, OTHER),
-		ROW("Snap URL Preview Service; bot; snapchat; https://developers.snap.com/robots",
-			PREVIEW, SNAPCHAT, OTHER),
-		ROW("Mozilla/5.0 (Windows NT 6.1; WOW64) SkypeUriPreview Preview/0.5", PREVIEW,
-			OTHER, WINDOWS),
-		ROW("Viber", PREVIEW, OTHER, OTHER),
-		ROW("Mozilla/5.0 (compatible; vkShare; +http://vk.com/dev/Share)", PREVIEW, OTHER,
-			OTHER),
-		/* crawlers and programs */
-		ROW("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", BOT,
-			BROWSER, OTHER),
-		ROW("Mozilla/5.0 (Linux; Android 5.0) AppleWebKit/537.36 (KHTML, like Gecko) "
-		    "Mobile "
-		    "Safari/537.36 (compatible; TikTokSpider; ttspider-feedback@tiktok.com)",
-			BOT, BROWSER, ANDROID),
-		ROW("Mozilla/5.0 (compatible; Bytespider; spider-feedback@bytedance.com)", BOT,
-			BROWSER, OTHER),
-		ROW("Mozilla/5.0 (Macintosh) (Applebot/0.1; +http://www.apple.com/go/applebot)",
-			BOT, BROWSER, MACOS),
-		ROW("Mozilla/5.0 (compatible; NeverHeardOf/1.0; +https://example.org/crawl)", BOT,
-			BROWSER, OTHER),
-		ROW("curl/7.88.1", BOT, OTHER, OTHER),
-		ROW("Python-urllib/3.11", BOT, OTHER, OTHER),
-		ROW("python-requests/2.31", BOT, OTHER, OTHER),
-		ROW("Go-http-client/1.1", BOT, OTHER, OTHER),
-		ROW("Wget/1.21", BOT, OTHER, OTHER),
-		ROW("Mozilla/5.0 (X11; Linux x86_64) HeadlessChrome/126.0 Safari/537.36", BOT,
-			BROWSER, LINUX),
-		ROW("Mozilla/5.0 my curl/7", HUMAN, BROWSER, OTHER),
-	};
-	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		const struct classified got = classified_of(rows[i].agent);
-		ck_assert_msg(got.class == rows[i].class && got.app == rows[i].app &&
-				      got.os == rows[i].os,
+	for (size_t i = 0; i < COUNT_OF(agents); i++) {
+		const struct classified got = classified_of(agents[i].agent);
+		ck_assert_msg(got.class == agents[i].class && got.app == agents[i].app &&
+				      got.os == agents[i].os,
 			"row %zu: %s %s %s", i, click_class_name(got.class),
 			click_app_name(got.app), click_os_name(got.os));
 	}
