@@ -19,20 +19,14 @@
 #include "redis.h"
 #include "stores.h"
 
-#define PUBLISH_CHANNEL \
-	"wasl_catalogue" /* payloads: "store 1,2" "product 5" "affiliate 7" "ack TOKEN" */
-#define PUBLISH_CHANNEL_DONE "wasl_published"      /* payload: TOKEN */
-#define PUBLISH_LOCK         "8602828117543646257" /* advisory lock: "wasl pub" as a big-endian number */
-#define PUBLISH_DRAFT        "wasl:cat:draft" /* hash: epoch and highest ids of a publication under way \
-					       */
-#define PUBLISH_PAGE_ROWS 5000 /* read and written at a time: at most 11 MB with the longest URLs \
-				*/
-#define PUBLISH_IDS_MAX \
-	50000 /* changed ids kept per kind; beyond it everything is published again */
-#define PUBLISH_ACKS_MAX  256 /* tokens that wait; beyond it the newest goes unanswered */
-#define PUBLISH_TOKEN_MAX 64  /* bytes of a token: letters, digits, '_' and '-' */
-#define PUBLISH_TICK_US   (1000 * INT64_C(1000)) /* lock asked for, head looked at, failure retried \
-						  */
+#define PUBLISH_CHANNEL      "wasl_catalogue"      /* payloads: see changes.h */
+#define PUBLISH_CHANNEL_DONE "wasl_published"      /* payload: the token of an "ack" */
+#define PUBLISH_LOCK         "8602283671492261218" /* "wasl pub" as a big-endian number */
+/* Hash epoch -> "stores products affiliates" (highest ids): every epoch whose rows are in Redis. So
+ * that whoever publishes next can remove what is left of it, also after a crash. */
+#define PUBLISH_EPOCHS    "wasl:cat:epochs"
+#define PUBLISH_PAGE_ROWS 5000 /* read and written at a time: 11 MB with the longest URLs */
+#define PUBLISH_TICK_US   (1000 * INT64_C(1000)) /* ask for the lock, look at the head, try again */
 
 struct publish_config {
 	const char *database_url; /* a secret; copied */
@@ -46,14 +40,14 @@ struct publish_config {
 /* Gauges and counters for /metrics. */
 struct publish_counts {
 	uint64_t is_publisher;
-	uint64_t version;   /* changes published in this epoch; 0 unless publisher */
-	uint64_t rows;      /* in the catalogue now; 0 unless publisher */
-	uint64_t pending;   /* changed ids and tokens not yet dealt with */
-	uint64_t published; /* rows written since the start */
-	uint64_t full;      /* whole publications finished */
-	uint64_t skipped;   /* rows that trackers would refuse: left out and logged */
-	uint64_t failures;  /* publications given up, to be tried again */
-	uint64_t age_us;    /* loop_now_us of the last time that Redis held all; 0: never */
+	uint64_t version;    /* changes published in this epoch; 0 unless publisher */
+	uint64_t rows;       /* in the catalogue now; 0 unless publisher */
+	uint64_t pending;    /* changed ids and tokens not yet dealt with */
+	uint64_t published;  /* rows written since the start */
+	uint64_t full;       /* whole publications finished */
+	uint64_t skipped;    /* rows that trackers would refuse: left out and logged */
+	uint64_t failures;   /* publications given up, to be tried again */
+	uint64_t current_us; /* loop_now_us when Redis last held all of it for sure; 0: never */
 };
 
 struct publish;
@@ -61,10 +55,8 @@ struct publish;
 struct publish *publish_new(
 	struct loop *loop, const struct publish_config *config, struct err *err);
 const struct publish_counts *publish_counts(const struct publish *publish);
-/* Its two connections, for health and metrics. */
-bool publish_is_connected(const struct publish *publish);
 const struct redis_counts *publish_redis_counts(const struct publish *publish);
-/* Gives up the role and closes both connections. */
+/* Gives up the role and closes both connections. Not from inside one of its callbacks. */
 void publish_free(struct publish *publish);
 
 #endif
