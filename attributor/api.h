@@ -40,7 +40,7 @@ const char *api_route_name(enum api_route route);
 enum api_route api_route_of(struct str raw_path);
 
 struct api_config {
-	struct db *db;         /* for reading; may be shared; must be freed before api_free */
+	struct db *db; /* for reading, may be shared; freed before the api and the conn_server */
 	const char *link_base; /* what stands before "/TOKEN": "https://go.example"; copied */
 	const struct keyring *keyring;
 	/* Told of every answer, with the route, its status and the time it took; may be NULL. */

@@ -40,14 +40,14 @@ struct publish_config {
 /* Gauges and counters for /metrics. */
 struct publish_counts {
 	uint64_t is_publisher;
-	uint64_t version;    /* changes published in this epoch; 0 unless publisher */
-	uint64_t rows;       /* in the catalogue now; 0 unless publisher */
-	uint64_t pending;    /* changed ids and tokens not yet dealt with */
-	uint64_t published;  /* rows written since the start */
-	uint64_t full;       /* whole publications finished */
-	uint64_t skipped;    /* rows that trackers would refuse: left out and logged */
-	uint64_t failures;   /* publications given up, to be tried again */
-	uint64_t current_us; /* loop_now_us when Redis last held all of it for sure; 0: never */
+	uint64_t version;   /* changes published in this epoch; 0 unless publisher */
+	uint64_t rows;      /* in the catalogue now; 0 unless publisher */
+	uint64_t pending;   /* changed ids and tokens not yet dealt with */
+	uint64_t published; /* rows written since the start */
+	uint64_t full;      /* whole publications finished */
+	uint64_t skipped;   /* rows that trackers would refuse: left out and logged */
+	uint64_t failures;  /* publications given up, to be tried again */
+	uint64_t age_us;    /* loop_now_us when Redis last held all of it for sure; 0: never */
 };
 
 struct publish;
