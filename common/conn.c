@@ -369,7 +369,7 @@ static void expire(struct conn *conn)
 	switch (conn->state) {
 	case CONN_HEAD:
 		conn->is_head = false; /* that was the request before */
-				       /* fall through */
+		__attribute__((fallthrough));
 	case CONN_BODY:
 		stats_add(&counts->timeouts, 1);
 		conn_refuse(conn, 408);
@@ -390,7 +390,7 @@ static void expire(struct conn *conn)
 	case CONN_HANDLING:
 	case CONN_CLOSED:
 	case CONN_STATE_COUNT:
-		assert(!"a state without a deadline");
+		assert(false && "a state without a deadline");
 	}
 }
 
