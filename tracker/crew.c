@@ -46,7 +46,8 @@ static bool workers_start(struct crew *crew, struct err *err);
 static bool admin_start(struct crew *crew, struct err *err);
 static bool signals_start(struct crew *crew, struct err *err);
 static void crew_release(struct crew *crew);
-static void descriptors_raise(const struct config *config);
+static void descriptors_raise(void);
+static void descriptors_check(const struct config *config);
 static void listening_log(const char *listener, const struct sockaddr_storage *address);
 static void on_view(const struct catalogue_view *view, void *arg);
 static uint64_t oldest_in_use(void *arg);
@@ -78,7 +79,7 @@ int crew_run(const struct config *config, struct keyring *keyring)
 
 static bool crew_start(struct crew *crew, struct err *err)
 {
-	descriptors_raise(crew->config);
+	descriptors_raise();
 	crew->loop = loop_new(err);
 	if (!crew->loop)
 		return false;
@@ -103,6 +104,7 @@ static bool crew_start(struct crew *crew, struct err *err)
 		return false;
 	listening_log("public", &crew->address.sockaddr);
 	listening_log("admin", admin_address(crew->admin));
+	descriptors_check(crew->config);
 	return true;
 }
 
@@ -178,19 +180,23 @@ static void crew_release(struct crew *crew)
 		loop_free(crew->loop);
 }
 
-/* As many descriptors as the hard limit gives; too few are said once, the connection layer lives
- * with them. */
-static void descriptors_raise(const struct config *config)
+/* As many descriptors as the hard limit gives. */
+static void descriptors_raise(void)
 {
 	struct rlimit limit;
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
 		return;
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
-	const uint64_t wanted = (uint64_t)config->text.connections_max + DESCRIPTORS_OWN;
-	if (limit.rlim_max < wanted)
-		log_warn("few_descriptors", LOG_NUM("have", limit.rlim_max),
-			LOG_NUM("want", wanted));
+}
+
+/* Too few are said once; the connection layer lives with them. */
+static void descriptors_check(const struct config *config)
+{
+	struct rlimit limit;
+	const rlim_t wanted = (rlim_t)config->text.connections_max + DESCRIPTORS_OWN;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < wanted)
+		log_warn("few_descriptors", LOG_NUM("have", limit.rlim_cur), LOG_NUM("want", wanted));
 }
 
 static void listening_log(const char *listener, const struct sockaddr_storage *address)

@@ -1,0 +1,343 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tracker's life: stores that fail, catalogues that change, signals, configuration."""
+
+import concurrent.futures
+import os
+import signal
+import socket
+import time
+import unittest
+
+import stack
+import wasltokens
+from stack import wait_until
+from trackerlib import (AFFILIATE, DAY_S, HUMAN, MASTER, PAUSED, PRODUCT, STORE, SUSPENDED, WINDOW_S, Tracker, small_rows,
+                        token_in)
+
+DEADLINE_S = 0.025
+SLOW_LIMIT_S = 2.0  # generous: the machine may be busy
+PRODUCTS, AFFILIATES = 10000, 40000
+LOAD_LIMIT_MS = 10000  # generous; the log's own figure is the measure
+OTHER_MASTER = bytes(range(100, 132))
+
+
+def click(tracker, path=None):
+    """An answer with a genuine click token, and the seconds it took."""
+    began = time.monotonic()
+    answer = tracker.get(path or tracker.link())
+    assert answer.status == 302 and tracker.open_answer(answer), answer
+    return answer, time.monotonic() - began
+
+
+def stored(tracker, where):
+    return tracker.metric("wasl_clicks_total", **{"class": "human", "stored": where})
+
+
+def degraded(tracker):
+    return tracker.admin("/readyz").json()["degraded"]
+
+
+class RedisFaults(unittest.TestCase):
+    def test_frozen_redis_costs_the_deadline_and_no_click(self):
+        with Tracker() as tracker:
+            click(tracker)
+            tracker.redis_process.send_signal(signal.SIGSTOP)
+            _, took_s = click(tracker)
+            self.assertGreaterEqual(took_s, DEADLINE_S * 0.9)
+            self.assertLess(took_s, SLOW_LIMIT_S)
+            self.assertEqual((stored(tracker, "redis"), stored(tracker, "none")), (1, 1))
+            wait_until(lambda: tracker.metric("wasl_redis_up") == 0, what="Redis counts as down")
+            self.assertIn("redis", degraded(tracker))
+            _, took_s = click(tracker)  # answered at once now
+            self.assertEqual(stored(tracker, "none"), 2)
+            self.assertEqual(tracker.admin("/readyz").status, 200)
+            tracker.redis_process.send_signal(signal.SIGCONT)
+            wait_until(lambda: tracker.metric("wasl_redis_up") == 1, what="Redis is up again")
+            answer, _ = click(tracker)
+            self.assertIsNotNone(tracker.record(tracker.open_answer(answer)))
+            self.assertEqual(degraded(tracker), [])
+            self.assertGreater(tracker.metric("wasl_redis_errors_total", kind="timeout"), 0)
+
+    def test_many_at_once_on_a_frozen_redis_all_arrive(self):
+        with Tracker() as tracker:
+            tracker.redis_process.send_signal(signal.SIGSTOP)
+            with concurrent.futures.ThreadPoolExecutor(20) as pool:
+                answers = list(pool.map(lambda _: click(tracker)[0], range(200)))
+            ids = {tracker.open_answer(answer)["click_id"] for answer in answers}
+            self.assertEqual(len(ids), 200)
+            self.assertEqual(stored(tracker, "none"), 200)
+
+    def test_killed_redis_and_one_that_comes_back_empty(self):
+        with Tracker() as tracker:
+            click(tracker)
+            tracker.stop_redis()
+            wait_until(lambda: tracker.metric("wasl_redis_up") == 0, what="Redis counts as down")
+            click(tracker)
+            self.assertEqual(stored(tracker, "none"), 1)
+            tracker.start_redis()
+            wait_until(lambda: tracker.metric("wasl_redis_up") == 1, what="Redis is up again")
+            time.sleep(1.5)  # a look at the missing head
+            answer, _ = click(tracker)
+            self.assertIsNotNone(tracker.record(tracker.open_answer(answer)))
+            self.assertGreaterEqual(min(tracker.ttls().values()), WINDOW_S)
+            self.assertEqual(len(tracker.events("catalogue_head_missing")), 1)
+
+    def test_refusals_of_redis_are_counted_by_kind(self):
+        with Tracker() as tracker:
+            with tracker.redis() as redis:
+                redis.command("CONFIG", "SET", "maxmemory", "1")
+                click(tracker)
+                redis.command("CONFIG", "SET", "maxmemory", "0")
+            self.assertEqual(stored(tracker, "none"), 1)
+            self.assertGreater(tracker.metric("wasl_redis_errors_total", kind="oom"), 0)
+            with tracker.redis() as redis:
+                redis.command("REPLICAOF", "127.0.0.1", "1")
+                click(tracker)
+                redis.command("REPLICAOF", "NO", "ONE")
+            self.assertEqual(stored(tracker, "none"), 2)
+            self.assertGreater(tracker.metric("wasl_redis_errors_total", kind="readonly"), 0)
+            click(tracker)
+            self.assertEqual(stored(tracker, "redis"), 1)
+
+    def test_late_answers_do_no_harm(self):
+        with Tracker({"click-deadline": "5ms"}) as tracker:
+            with tracker.redis() as redis:
+                redis.command("CLIENT", "PAUSE", "300", "WRITE")
+                answers = [click(tracker)[0] for _ in range(20)]
+                wait_until(lambda: tracker.metric("wasl_redis_pending") <= 2, what="the late answers came")
+            self.assertEqual(stored(tracker, "none"), 20)
+            for answer in answers:  # they reached Redis after all
+                self.assertIsNotNone(tracker.record(tracker.open_answer(answer)))
+            click(tracker)
+            self.assertEqual(stored(tracker, "redis"), 1)
+
+
+class Catalogue(unittest.TestCase):
+    def test_starts_from_its_snapshot_without_redis(self):
+        with Tracker() as tracker:
+            click(tracker)
+            self.assertEqual(tracker.end(), 0)
+            tracker.stop_redis()
+            tracker.start()
+            answer, _ = click(tracker)
+            self.assertEqual(stored(tracker, "none"), 1)
+            self.assertEqual(tracker.events("ready")[-1]["from"], "snapshot")
+            self.assertTrue(token_in(answer.header("location")))
+            self.assertIn("redis", degraded(tracker))
+
+    def test_damaged_snapshot_is_refused_and_redis_asked(self):
+        with Tracker() as tracker:
+            self.assertEqual(tracker.end(), 0)
+            path = tracker.dir / "state" / "catalogue.snapshot"
+            raw = bytearray(path.read_bytes())
+            self.assertEqual(path.stat().st_mode & 0o777, 0o600)
+            raw[len(raw) // 2] ^= 1
+            path.write_bytes(raw)
+            tracker.start()
+            click(tracker)
+            self.assertEqual(len(tracker.events("snapshot_refused")), 1)
+
+    def test_changes_arrive_within_a_second_and_old_versions_never(self):
+        with Tracker() as tracker:
+            click(tracker)
+            tracker.change("a", AFFILIATE, "5 x")
+            wait_until(lambda: not tracker.open_answer(tracker.get(tracker.link())), 3, "it is suspended")
+            tracker.change("a", AFFILIATE, "4 a")
+            tracker.change("p", PRODUCT, "5 a %d https://shop.example/new" % STORE)
+            tracker.change("s", STORE, "5 a 60 ref https://shop.example/")
+            tracker.change("p", PRODUCT, "6 a %d javascript:alert(1)" % STORE)
+            tracker.change("a", SUSPENDED, "5 a")
+            wait_until(lambda: tracker.metric("wasl_catalogue_version") == 7, 3, "all changes came")
+            self.assertIsNone(tracker.open_answer(tracker.get(tracker.link()), "ref"))
+            answer = tracker.get(tracker.link(affiliate=SUSPENDED))
+            self.assertTrue(answer.header("location").startswith("https://shop.example/new?ref="), answer)
+            self.assertEqual(tracker.open_answer(answer, "ref")["window_s"], 60)
+
+    def test_missing_head_keeps_and_new_epoch_replaces(self):
+        with Tracker() as tracker:
+            with tracker.redis() as redis:
+                redis.command("DEL", "wasl:cat:head")
+            time.sleep(1.5)
+            click(tracker)
+            rows = [row for row in small_rows() if row[1] != PAUSED]
+            tracker.publish(rows, epoch="00000000000000e2")
+            wait_until(lambda: tracker.get(tracker.link(product=PAUSED)).status == 404, 4, "the new epoch")
+            click(tracker)
+            # an incomplete one is not taken
+            tracker.publish(small_rows(), epoch="00000000000000e3")
+            with tracker.redis() as redis:
+                redis.command("HSET", "wasl:cat:head", "epoch", "00000000000000e4", "count", 6)
+            time.sleep(2.5)
+            click(tracker)
+            self.assertEqual(len(tracker.events("catalogue_incomplete")), 1)
+
+    def test_lost_changes_are_noticed(self):
+        with Tracker() as tracker:
+            click(tracker)
+            with tracker.redis() as redis:  # a change that never went through the log
+                redis.command("HSET", "wasl:cat:00000000000000e1:a:0", AFFILIATE, "9 x")
+                redis.command("HINCRBY", "wasl:cat:head", "version", 1)
+            wait_until(lambda: not tracker.open_answer(tracker.get(tracker.link())), 6, "it was read again")
+            self.assertEqual(len(tracker.events("catalogue_behind")), 1)
+
+    def test_large_catalogue_loads_fast(self):
+        with Tracker() as tracker:
+            rows = [("s", STORE, "1 a %d wasl https://shop.example/" % (7 * DAY_S))]
+            rows += [("p", i, "1 a %d https://shop.example/products/some-article-with-a-name-%d?ref=catalogue" %
+                      (STORE, i)) for i in range(1, PRODUCTS + 1)]
+            rows += [("a", i, "1 %s" % ("x" if i % 50 == 0 else "a")) for i in range(1, AFFILIATES + 1)]
+            tracker.publish(rows, epoch="00000000000000f0")
+            event = wait_until(lambda: [e for e in tracker.events("catalogue_loaded")
+                                        if e["epoch"] == "00000000000000f0"], 20, "the large catalogue")[0]
+            self.assertEqual((int(event["products"]), int(event["affiliates"])), (PRODUCTS, AFFILIATES))
+            self.assertLess(int(event["took_ms"]), LOAD_LIMIT_MS)
+            click(tracker, tracker.link(affiliate=AFFILIATES - 1, product=PRODUCTS))
+            self.assertFalse(tracker.open_answer(tracker.get(tracker.link(affiliate=AFFILIATES))))
+
+
+class Unready(unittest.TestCase):
+    def test_before_the_first_catalogue_links_are_asked_to_wait(self):
+        tracker = Tracker(has_catalogue=False)
+        try:
+            tracker.write_keyring("0 active %s\n" % MASTER.hex())
+            (tracker.dir / "state").mkdir()
+            tracker.start_redis()
+            tracker.start(is_ready=False)
+            self.assertEqual(tracker.admin("/readyz").status, 503)
+            self.assertEqual(tracker.admin("/healthz").status, 200)
+            answer = tracker.get(tracker.link())
+            self.assertEqual((answer.status, answer.header("retry-after")), (503, "1"))
+            self.assertEqual(tracker.get("/nothing").status, 404)
+            tracker.publish_small()
+            wait_until(lambda: tracker.admin("/readyz").status == 200, what="ready")
+            click(tracker)
+            self.assertEqual(len(tracker.events("ready")), 1)
+        finally:
+            tracker.stop()
+
+
+class Signals(unittest.TestCase):
+    def test_sigterm_finishes_what_is_under_way(self):
+        with Tracker({"click-deadline": "1s"}) as tracker:
+            with tracker.redis() as redis, stack.Connection(tracker.url) as busy, \
+                    stack.Connection(tracker.url) as idle:
+                self.assertEqual(idle.request("GET", tracker.link(), {"User-Agent": HUMAN}).status, 302)
+                redis.command("CLIENT", "PAUSE", "500", "WRITE")
+                busy.send(stack.encode_request("x", "GET", tracker.link(), {"User-Agent": HUMAN}))
+                time.sleep(0.1)
+                tracker.process.send_signal(signal.SIGTERM)
+                wait_until(lambda: tracker.admin("/readyz").status == 503, 2, "not ready while it stops")
+                answer = busy.read_answer()
+                self.assertTrue(tracker.open_answer(answer))
+                self.assertEqual(answer.header("connection"), "close")
+                self.assertEqual(idle.read_to_end(), b"")
+                self.assertEqual(tracker.process.wait(10), 0)
+                self.assertIsNotNone(tracker.record(tracker.open_answer(answer)))
+            self.assertTrue((tracker.dir / "state" / "catalogue.snapshot").exists())
+
+    def test_no_click_is_lost_by_sigterm_under_load(self):
+        with Tracker() as tracker:
+            link, answers = tracker.link(), []
+
+            def run_on():
+                try:
+                    with stack.Connection(tracker.url) as connection:
+                        while True:
+                            answer = connection.request("GET", link, {"User-Agent": HUMAN})
+                            if answer is None:
+                                return
+                            answers.append(answer)
+                except OSError:
+                    return
+            with concurrent.futures.ThreadPoolExecutor(8) as pool:
+                for _ in range(8):
+                    pool.submit(run_on)
+                time.sleep(0.5)
+                self.assertEqual(tracker.end(), 0)
+            self.assertGreater(len(answers), 100)
+            for answer in answers[-50:]:
+                self.assertIsNotNone(tracker.record(tracker.open_answer(answer)))
+
+    def test_second_sigterm_ends_at_once(self):
+        with Tracker({"click-deadline": "10s"}) as tracker:
+            with stack.Connection(tracker.url) as busy:
+                tracker.redis_process.send_signal(signal.SIGSTOP)
+                busy.send(stack.encode_request("x", "GET", tracker.link(), {"User-Agent": HUMAN}))
+                time.sleep(0.1)
+                tracker.process.send_signal(signal.SIGTERM)
+                time.sleep(0.1)
+                began = time.monotonic()
+                self.assertNotEqual(tracker.end(), 0)
+                self.assertLess(time.monotonic() - began, SLOW_LIMIT_S)
+
+    def test_sighup_takes_a_good_ring_and_keeps_the_old_one_else(self):
+        with Tracker() as tracker:
+            first = tracker.link()
+            other = wasltokens.Keys(OTHER_MASTER, 1)
+            second = "/" + other.mint_link(AFFILIATE, PRODUCT)
+            self.assertEqual(tracker.get(second).status, 404)
+            ring = "0 valid %s\n1 active %s\n" % (MASTER.hex(), OTHER_MASTER.hex())
+            tracker.write_keyring(ring[:-20])
+            tracker.process.send_signal(signal.SIGHUP)
+            event = wait_until(lambda: tracker.events("keyring_kept"), what="the broken ring is named")[0]
+            self.assertIn("keyring:2", event["why"])
+            click(tracker, first)
+            self.assertEqual(tracker.get(second).status, 404)
+            tracker.write_keyring(ring)
+            tracker.process.send_signal(signal.SIGHUP)
+            wait_until(lambda: tracker.get(second).status == 302, what="the new ring")
+            for path in (first, second):
+                other.open_click(token_in(tracker.get(path).header("location")))
+            tracker.write_keyring("0 revoked %s\n1 active %s\n" % (MASTER.hex(), OTHER_MASTER.hex()))
+            tracker.process.send_signal(signal.SIGHUP)
+            wait_until(lambda: tracker.get(first).status == 404, what="the revoked key")
+            self.assertEqual(tracker.get(second).status, 302)
+
+
+class Configuration(unittest.TestCase):
+    def run_it(self, tracker, *words, **settings):
+        return stack.run(*tracker.command(**settings), *words, env=stack.clean_env(), limit_s=20)
+
+    def test_port_taken_exits_1_with_one_line(self):
+        with Tracker() as tracker, socket.socket() as taken:
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            for name in ("listen", "admin-listen"):
+                for port in (taken.getsockname()[1], int(tracker.url.rpartition(":")[2])):
+                    result = self.run_it(tracker, **{name: "127.0.0.1:%d" % port})
+                    self.assertEqual((result.rc, result.out), (1, ""))
+                    self.assertEqual(len(result.err.splitlines()), 1, result.err)
+                    self.assertIn(str(port), result.err)
+            click(tracker)
+
+    def test_check_config_also_reads_the_keyring(self):
+        with Tracker() as tracker:
+            self.assertEqual(self.run_it(tracker, "--check-config").rc, 0)
+            os.chmod(tracker.dir / "keyring", 0o644)
+            result = self.run_it(tracker, "--check-config")
+            self.assertEqual((result.rc, len(result.err.splitlines())), (1, 1), result.err)
+            result = self.run_it(tracker, "--check-config", keyring=tracker.dir / "none")
+            self.assertEqual((result.rc, len(result.err.splitlines())), (1, 1), result.err)
+
+    def test_bad_values_exit_2_and_are_named(self):
+        with Tracker() as tracker:
+            for name, value in (("click-deadline", "25"), ("click-deadline", "0ms"), ("workers", "-1"),
+                                ("workers", "65"), ("fallback-url", "javascript:alert(1)"),
+                                ("fallback-url", "https://user@evil.example/"), ("trusted-proxies", "10.0.0.0/33"),
+                                ("redis-url", "http://x"), ("listen", "nowhere"), ("log-level", "loud"),
+                                ("insecure-cookie", "maybe"), ("no-such-option", "1")):
+                result = self.run_it(tracker, "--%s=%s" % (name, value))
+                self.assertEqual((result.rc, len(result.err.splitlines())), (2, 1), (name, result))
+                self.assertIn(name, result.err)
+
+    def test_words(self):
+        with Tracker() as tracker:
+            for word in ("--help", "--version", "--print-config"):
+                result = self.run_it(tracker, word)
+                self.assertEqual((result.rc, result.err), (0, ""), word)
+                self.assertTrue(result.out)
+
+
+if __name__ == "__main__":
+    unittest.main()
