@@ -168,7 +168,8 @@ void loop_watch_set(struct loop_watch *watch, unsigned wants)
 	const int what = EV_PERSIST | ((wants & LOOP_READ) ? EV_READ : 0) |
 			 ((wants & LOOP_WRITE) ? EV_WRITE : 0);
 	event_assign(&watch->event, watch->loop->base, watch->fd, (short)what, on_watch, watch);
-	/* The kernel may be out of memory or watches: then nothing is heard, and the owner's deadline ends it. */
+	/* The kernel may be out of memory or watches: nothing is heard then, and the deadline of
+	 * whoever waits ends it. */
 	if (event_add(&watch->event, NULL) != 0)
 		watch->wants = 0;
 }
