@@ -35,6 +35,8 @@ def run(command, limit_s, **options):
                               stderr=subprocess.STDOUT, timeout=limit_s, env={**env, **options})
     except subprocess.TimeoutExpired as late:
         return None, (late.stdout or b"").decode(errors="replace") + "\nnot done within %d s\n" % limit_s
+    except OSError as err:
+        return None, str(err)
     return done.returncode, done.stdout.decode(errors="replace")
 
 
