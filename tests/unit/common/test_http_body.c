@@ -133,6 +133,7 @@ static const struct chunk_row {
 	{"1\r\na\r\n0\n\r\n", HTTP_BODY_REFUSED, NULL, 0},
 	{"1\r\na\r\n0\r\n\n", HTTP_BODY_REFUSED, NULL, 0},
 	{"1\r\na\r\n0\r\nX: y\n\r\n", HTTP_BODY_REFUSED, NULL, 0},
+	{"1\r\na\r\n0\r\nX: y\r\n\n", HTTP_BODY_REFUSED, NULL, 0},
 	{"1;x\n\r\na\r\n0\r\n\r\n", HTTP_BODY_REFUSED, NULL, 0},
 	{"1;x\na\r\n0\r\n\r\n", HTTP_BODY_REFUSED, NULL, 0},
 	{"1\rX\na\r\n0\r\n\r\n", HTTP_BODY_REFUSED, NULL, 0},
