@@ -9,7 +9,9 @@
 #include "price.h"
 
 #define DECIDE_WINNERS_MAX ORDER_CLICKS_MAX
-/* Candidates of all events up to the deciding one, each click and coupon once. */
+/* Candidates of all events up to the deciding one, each click and coupon once, by click time and
+ * id; then tokens that did not open, then coupons. Where there are more, refused ones of later
+ * events are left out. */
 #define DECIDE_CANDIDATES_MAX 200
 
 enum decision_result { DECISION_ATTRIBUTED = 0, DECISION_UNATTRIBUTED };
@@ -106,9 +108,9 @@ struct decide_change {
 	int64_t delta_minor;  /* > 0: into pending; < 0: out of it; 0 with a new zero row */
 	enum outcome reason;
 };
-/* What takes the rows to the decision: nothing for orders that are not confirmed or are tests.
- * Returns the number of changes (at most row_count + decision->share_count); rows already right
- * need none. */
+/* What takes the rows to the decision. Rows already right need no change. Orders that are not
+ * confirmed and tests have no rows: any that stands (an event said "test" later) is voided. Returns
+ * the number of changes, at most row_count + decision->share_count. */
 unsigned decide_changes(const struct decision *decision, const struct commission_row *rows,
 	unsigned row_count, struct decide_change *changes);
 

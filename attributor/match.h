@@ -74,9 +74,10 @@ struct match_result {
 };
 
 /* Gives every candidate its verdict. Refusals of one candidate in the order of MONEY section 2;
- * clicks by click time (cut to seconds), then click id; a later click of the winner's own affiliate
- * loses nothing to anybody and is told as the winner's too (lost_to_later_click for the older).
- * Last and first click; a linear store is decided by last click until sharing is built. */
+ * those that stand by click time (cut to seconds), then click id: with MATCH_LAST the latest wins
+ * and the others are lost_to_later_click, with MATCH_FIRST the earliest wins and the others are
+ * lost_to_earlier_click, whoever's they are. Each click id should be there once. A linear store is
+ * decided by last click until sharing is built. */
 void match_decide(const struct match_input *input, struct match_candidate *candidates,
 	unsigned count, struct match_result *result);
 
