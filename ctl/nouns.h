@@ -19,4 +19,7 @@ extern const struct command balance_commands[];
 extern const struct command key_commands[];
 extern const struct command apikey_commands[];
 
+/* product.c's, in files of their own */
+enum call_exit product_import(struct call *call);
+
 #endif

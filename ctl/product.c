@@ -26,11 +26,19 @@ static const struct option_spec add_options[] = {
 	TERMS_OPTIONS,
 	{0},
 };
+static const struct option_spec import_options[] = {
+	{"store", OPTION_TEXT, true, "STORE", "whose products"},
+	{"strict", OPTION_SWITCH, false, NULL, "import nothing if any row is refused"},
+	{0},
+};
 static const struct option_spec list_options[] = {
 	{"store", OPTION_TEXT, true, "STORE", "whose products"}, LIST_OPTIONS, {0}};
 
 const struct command product_commands[] = {
 	{"product", "add", "", 0, 0, add_options, product_add, "Add or update one product"},
+	{"product", "import", "FILE.csv", 1, 1, import_options, product_import,
+		"Add or update products from CSV: "
+		"external_id,url[,title][,category][,rate][,fixed]"},
 	{"product", "pause", "PRODUCT", 1, 1, NULL, product_pause,
 		"Let links lead to the store instead of this product"},
 	{"product", "resume", "PRODUCT", 1, 1, NULL, product_resume,
