@@ -57,17 +57,19 @@ RETURNS TABLE (commission_id bigint, store_id bigint, store text, affiliate_id b
 	currency text, amount text, amount_minor bigint, placed_at text, confirmed_at text, age_days integer,
 	release_at text, reason text, state text, kind text, amount_confirmed text, payout_id bigint)
 	LANGUAGE sql STABLE AS $$
-	SELECT c.commission_id, c.store_id, c.store, c.affiliate_id, c.affiliate, c.order_id, c.currency, c.amount::text,
-		c.amount_minor, wasl.time_text(c.placed_at), wasl.time_text(c.confirmed_at), c.age_days,
-		wasl.time_text(c.release_at), c.reason, c.state, c.kind, c.amount_confirmed::text, c.payout_id
-	FROM finance.commissions c
-	WHERE (in_state IS NULL OR c.state = in_state)
-		AND (in_affiliate IS NULL OR c.affiliate_id = in_affiliate)
-		AND (in_store IS NULL OR c.store_id = in_store)
-		AND (in_from IS NULL OR c.confirmed_at >= in_from)
-		AND (in_to IS NULL OR c.confirmed_at < in_to)
-		AND c.commission_id > coalesce(after, 0)
-	ORDER BY c.commission_id LIMIT page_rows
+	SELECT v.commission_id, v.store_id, v.store, v.affiliate_id, v.affiliate, v.order_id, v.currency, v.amount::text,
+		v.amount_minor, wasl.time_text(v.placed_at), wasl.time_text(v.confirmed_at), v.age_days,
+		wasl.time_text(v.release_at), v.reason, v.state, v.kind, v.amount_confirmed::text, v.payout_id
+	FROM (SELECT c.store_id, c.commission_id FROM wasl.commissions c
+		WHERE (in_state IS NULL OR c.state = in_state)
+			AND (in_affiliate IS NULL OR c.affiliate_id = in_affiliate)
+			AND (in_store IS NULL OR c.store_id = in_store)
+			AND (in_from IS NULL OR c.confirmed_at >= in_from)
+			AND (in_to IS NULL OR c.confirmed_at < in_to)
+			AND c.commission_id > coalesce(after, 0)
+		ORDER BY c.commission_id LIMIT page_rows) page -- chosen first: else all rows are joined to show these
+	JOIN finance.commissions v USING (store_id, commission_id)
+	ORDER BY v.commission_id
 $$;
 
 CREATE FUNCTION wasl.balance_document(of_affiliate bigint) RETURNS json LANGUAGE sql STABLE AS $$
