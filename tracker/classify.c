@@ -225,23 +225,24 @@ static_assert(CLASSIFY_RULES_MAX < UINT8_MAX, "rule numbers are kept in a byte")
 
 static void rules_find(
 	const struct classifier *classifier, struct str agent, uint8_t found[SAYS_COUNT]);
-static bool rule_fits(const struct rule *rule, struct str agent, size_t at);
+static bool rule_fits(const struct rule *rule, size_t len, struct str agent, size_t at);
 static bool is_odd(const struct headers *headers);
 
 /* The low five bits of a letter are the same in both cases; '-', '.', '_' and digits share them
  * with others, which costs a comparison and changes nothing. */
-#define LETTER(c) ((uint8_t)(c)&31u)
+#define LETTER(c)  ((uint8_t)(c)&31u)
+#define PAIR(text) (LETTER((text)[0]) << 5 | LETTER((text)[1]))
 
 void classifier_init(struct classifier *classifier)
 {
 	*classifier = (struct classifier){0};
 	for (unsigned i = RULE_COUNT; i > 0; i--) {
 		const char *text = rules[i - 1].text;
-		assert(strlen(text) >= 2);
-		const unsigned a = LETTER(text[0]), b = LETTER(text[1]);
-		classifier->pairs[a] |= 1u << b;
-		classifier->next[i - 1] = classifier->first[a];
-		classifier->first[a] = (uint8_t)i;
+		assert(strlen(text) >= 2 && strlen(text) <= UINT8_MAX);
+		uint8_t *first = &classifier->first[PAIR(text)];
+		classifier->len[i - 1] = (uint8_t)strlen(text);
+		classifier->next[i - 1] = *first;
+		*first = (uint8_t)i;
 	}
 }
 
@@ -284,22 +285,20 @@ static void rules_find(
 	const struct classifier *classifier, struct str agent, uint8_t found[SAYS_COUNT])
 {
 	for (size_t at = 0; at + 1 < agent.len; at++) {
-		const unsigned a = LETTER(agent.data[at]), b = LETTER(agent.data[at + 1]);
-		if ((classifier->pairs[a] >> b & 1u) == 0)
-			continue;
-		for (unsigned i = classifier->first[a]; i != 0; i = classifier->next[i - 1]) {
+		unsigned i = classifier->first[PAIR(agent.data + at)];
+		for (; i != 0; i = classifier->next[i - 1]) {
 			const struct rule *rule = &rules[i - 1];
-			if (i - 1 < found[rule->says] && rule_fits(rule, agent, at))
+			if (i - 1 < found[rule->says] &&
+				rule_fits(rule, classifier->len[i - 1], agent, at))
 				found[rule->says] = (uint8_t)(i - 1);
 		}
 	}
 }
 
-static bool rule_fits(const struct rule *rule, struct str agent, size_t at)
+static bool rule_fits(const struct rule *rule, size_t len, struct str agent, size_t at)
 {
 	if (rule->where != ANYWHERE && at != 0)
 		return false;
-	const size_t len = strlen(rule->text);
 	if (len > agent.len - at || (rule->where == ALONE && len != agent.len))
 		return false;
 	return strncasecmp(agent.data + at, rule->text, len) == 0;

@@ -14,11 +14,13 @@
 #define CLASSIFY_USER_AGENT_MAX 1024 /* bytes; a longer User-Agent is suspect and not looked at */
 #define CLASSIFY_RULES_MAX      160
 
-/* The rules' index by first two letters, so that one pass over a User-Agent finds all of them. */
+#define CLASSIFY_PAIRS (32 * 32)
+
+/* The rules by their first two letters, so that one pass over a User-Agent finds all of them. */
 struct classifier {
-	uint32_t pairs[32];               /* bit b of pairs[a]: a rule begins with letters a, b */
-	uint8_t first[32];                /* 1 + the first rule that begins with this letter */
+	uint8_t first[CLASSIFY_PAIRS]; /* 1 + the first rule that begins with these two letters */
 	uint8_t next[CLASSIFY_RULES_MAX]; /* 1 + the next one, in the table's order */
+	uint8_t len[CLASSIFY_RULES_MAX];  /* of its text */
 };
 
 struct classified {
