@@ -89,7 +89,8 @@ bool call_time(const struct call *call, const char *name, int64_t *us);
 /* 1 to max bytes of UTF-8; control characters only if may_control. */
 bool call_words(const struct call *call, const char *name, size_t max, bool may_control);
 bool call_operand_id(const struct call *call, unsigned index);
-/* The global option's value; NULL, reported, when neither flag nor environment gives it. */
+/* The global option's value; NULL, reported, when it has no default and neither flag nor
+ * environment gives it. */
 const char *call_need(const struct call *call, enum global global);
 
 /* Opens the database once; false, reported, when it is not there (the caller returns CALL_FAILED,

@@ -22,17 +22,20 @@ enum global_switch {
 
 struct global_spec {
 	const char *name, *environment, *value, *help;
+	const char *fallback; /* NULL: none */
 };
 
 static const struct global_spec globals[GLOBALS_AND_SWITCHES] = {
 	[GLOBAL_DATABASE_URL] = {"database-url", "WASL_DATABASE_URL", "URL",
 		"Postgres, as a libpq URI; the role that owns the schema"},
-	[GLOBAL_KEYRING] = {"keyring", "WASL_KEYRING", "FILE", "the keyring file"},
-	[GLOBAL_REDIS_URL] = {"redis-url", "WASL_REDIS_URL", "URL", "Redis, for click show"},
+	[GLOBAL_KEYRING] = {"keyring", "WASL_KEYRING", "FILE", "the keyring file",
+		"/etc/wasl/keyring"},
+	[GLOBAL_REDIS_URL] = {"redis-url", "WASL_REDIS_URL", "URL", "Redis, for click show",
+		"redis://127.0.0.1:6379"},
 	[GLOBAL_ATTRIBUTOR_URL] = {"attributor-url", "WASL_ATTRIBUTOR_URL", "URL",
-		"the attributor as storefronts reach it"},
+		"the attributor as storefronts reach it", "http://127.0.0.1:8090"},
 	[GLOBAL_LINK_BASE] = {"link-base", "WASL_LINK_BASE", "URL",
-		"what stands before a link's token"},
+		"what stands before a link's token", "http://127.0.0.1:8080"},
 	[GLOBAL_SCHEMA_DIR] = {"schema-dir", "WASL_SCHEMA_DIR", "DIR", "the migrations"},
 	[SWITCH_JSON] = {"json", NULL, NULL, "JSON for programs instead of a table for people"},
 	[SWITCH_HELP] = {"help", NULL, NULL, "print help and exit"},
@@ -89,6 +92,8 @@ void options_from_environment(struct call *call)
 		const char *value = getenv(globals[i].environment);
 		if (call->globals[i] == NULL && value != NULL && *value != '\0')
 			call->globals[i] = value;
+		if (call->globals[i] == NULL)
+			call->globals[i] = globals[i].fallback;
 	}
 }
 
@@ -99,9 +104,12 @@ void options_print_globals(void)
 		char left[64];
 		snprintf(left, sizeof(left), "--%s%s%s", globals[i].name,
 			globals[i].value ? " " : "", globals[i].value ? globals[i].value : "");
-		printf("  %-*s %s%s%s\n", HELP_NAME_WIDTH, left, globals[i].help,
-			globals[i].environment ? "; " : "",
-			globals[i].environment ? globals[i].environment : "");
+		printf("  %-*s %s", HELP_NAME_WIDTH, left, globals[i].help);
+		if (globals[i].environment != NULL)
+			printf("; %s", globals[i].environment);
+		if (globals[i].fallback != NULL)
+			printf(" (default %s)", globals[i].fallback);
+		printf("\n");
 	}
 }
 
