@@ -5,6 +5,8 @@
 
 #include <inttypes.h>
 
+#include "json_text.h"
+
 static void add_head(const struct event *event, struct buf *out);
 static void add_line(const struct order_line *line, struct buf *out);
 static void add_click(const struct order_click *click, struct buf *out);
@@ -13,7 +15,6 @@ static void add_text(struct buf *out, const char *name, struct str text);
 static void add_figure(struct buf *out, const char *name, const struct order_figure *figure);
 static void add_number(struct buf *out, const char *name, int64_t number);
 static void add_flag(struct buf *out, const char *name, bool flag);
-static void add_string(struct buf *out, struct str text);
 static void add_name(struct buf *out, const char *name);
 static const char *evidence_word(enum click_evidence evidence);
 
@@ -70,7 +71,7 @@ static void add_head(const struct event *event, struct buf *out)
 static void add_line(const struct order_line *line, struct buf *out)
 {
 	buf_add_cstr(out, "{\"line_id\":");
-	add_string(out, line->line_id);
+	json_text_add(out, line->line_id);
 	add_text(out, "product_id", line->product_id);
 	if (line->quantity > 0)
 		add_number(out, "quantity", line->quantity);
@@ -104,7 +105,7 @@ static void add_click(const struct order_click *click, struct buf *out)
 static void add_coupon(const struct order_coupon *coupon, struct buf *out)
 {
 	buf_add_cstr(out, "{\"code\":");
-	add_string(out, coupon->code);
+	json_text_add(out, coupon->code);
 	add_text(out, "discount", coupon->discount);
 	buf_add_cstr(out, "}");
 }
@@ -114,7 +115,7 @@ static void add_text(struct buf *out, const char *name, struct str text)
 	if (text.len == 0)
 		return;
 	add_name(out, name);
-	add_string(out, text);
+	json_text_add(out, text);
 }
 
 static void add_figure(struct buf *out, const char *name, const struct order_figure *figure)
@@ -138,28 +139,6 @@ static void add_flag(struct buf *out, const char *name, bool flag)
 static void add_name(struct buf *out, const char *name)
 {
 	buf_addf(out, ",\"%s\":", name);
-}
-
-/* RFC 8259 section 7: quotation mark, backslash and control characters; the rest is valid UTF-8
- * already. */
-static void add_string(struct buf *out, struct str text)
-{
-	size_t plain = 0;
-	buf_add_cstr(out, "\"");
-	for (size_t i = 0; i < text.len; i++) {
-		const unsigned char c = (unsigned char)text.data[i];
-		if (c >= 0x20 && c != '"' && c != '\\')
-			continue;
-		buf_add(out, text.data + plain, i - plain);
-		if (c == '"' || c == '\\')
-			buf_addf(out, "\\%c", c);
-		else
-			buf_addf(out, "\\u%04x", c);
-		plain = i + 1;
-	}
-	if (plain < text.len)
-		buf_add(out, text.data + plain, text.len - plain);
-	buf_add_cstr(out, "\"");
 }
 
 static const char *evidence_word(enum click_evidence evidence)
