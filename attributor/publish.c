@@ -220,7 +220,6 @@ static void on_redis_state(bool is_up, void *arg)
 	struct publish *publish = publish_of(arg);
 	if (publish->is_closing)
 		return;
-	log_info(is_up ? "redis_up" : "redis_down", LOG_TEXT("name", "publish"));
 	if (!is_up) {
 		/* It may come back without its last second, or empty. */
 		changes_set_all(publish->incoming);

@@ -29,6 +29,8 @@ static void give_up(struct publish *publish);
 static void look(struct publish *publish);
 static void on_epochs(const struct redis_value *value, uint64_t tag, void *arg);
 static void old_add(struct publish *publish, struct str name, struct str highest);
+static void on_served(const struct redis_value *value, uint64_t tag, void *arg);
+static void served_first(struct publish *publish);
 static void on_highest(const struct db_result *result, void *arg);
 static void claim(struct publish *publish);
 static void claim_write(struct publish *publish, redis_reply_fn *fn);
@@ -37,7 +39,7 @@ static void on_head_written(const struct redis_value *value, uint64_t tag, void 
 static void on_claim_seen(const struct redis_value *value, uint64_t tag, void *arg);
 static bool acknowledge(struct publish *publish);
 static void on_acknowledged(const struct db_result *result, void *arg);
-static bool clean_next(struct publish *publish);
+static bool remove_next(struct publish *publish, unsigned kept);
 static void finish(struct publish *publish);
 static void on_head_seen(const struct redis_value *value, uint64_t tag, void *arg);
 
@@ -144,6 +146,12 @@ static bool stage_step(struct publish *publish)
 	case PUBLISH_IDLE:
 		return begin(publish);
 	case PUBLISH_LOOK:
+		publish->stage = PUBLISH_SWEEP;
+		served_first(publish);
+		return true;
+	case PUBLISH_SWEEP:
+		if (remove_next(publish, publish->served[0] != '\0' ? 1 : 0))
+			return true;
 		publish->stage = PUBLISH_CLAIM;
 		claim(publish);
 		return true;
@@ -163,7 +171,9 @@ static bool stage_step(struct publish *publish)
 	case PUBLISH_ACK:
 		return acknowledge(publish);
 	case PUBLISH_CLEAN:
-		return clean_next(publish);
+		if (!remove_next(publish, 0))
+			publish->stage = PUBLISH_IDLE;
+		return true;
 	}
 	return false;
 }
@@ -214,6 +224,9 @@ static void look(struct publish *publish)
 	publish->old_count = 0;
 	const struct str words[] = {STR("HGETALL"), STR(PUBLISH_EPOCHS)};
 	publish_send(publish, words, 2, on_epochs);
+	publish->served[0] = '\0';
+	const struct str served[] = {STR("HGET"), STR(CATALOGUE_HEAD), STR("epoch")};
+	publish_send(publish, served, 3, on_served);
 	const struct db_statement highest = {.sql = sql_highest};
 	if (db_run(publish->db, &highest, 1, on_highest, publish))
 		publish->under_way++;
@@ -250,6 +263,30 @@ static void old_add(struct publish *publish, struct str name, struct str highest
 	publish->old_count++;
 }
 
+static void on_served(const struct redis_value *value, uint64_t tag, void *arg)
+{
+	struct publish *publish = publish_of(arg);
+	(void)tag;
+	if (publish_take_reply(publish, value))
+		(void)str_copy(publish->served, sizeof(publish->served), redis_value_text(value));
+	publish_run_step(publish);
+}
+
+static void served_first(struct publish *publish)
+{
+	publish->kind = 0;
+	publish->shard = 0;
+	for (unsigned i = 0; i < publish->old_count; i++) {
+		if (strcmp(publish->old[i].name, publish->served) != 0)
+			continue;
+		const struct publish_epoch served = publish->old[i];
+		publish->old[i] = publish->old[0];
+		publish->old[0] = served;
+		return;
+	}
+	publish->served[0] = '\0';
+}
+
 static void on_highest(const struct db_result *result, void *arg)
 {
 	struct publish *publish = publish_of(arg);
@@ -272,6 +309,7 @@ static void claim(struct publish *publish)
 	publish->epoch.name[CATALOGUE_EPOCH_HEX] = '\0';
 	publish->version = 0;
 	publish->rows = 0;
+	publish->kind = 0;
 	publish->after = 0;
 	claim_write(publish, publish_on_written);
 }
@@ -384,12 +422,11 @@ static void finish(struct publish *publish)
 		LOG_NUM("rows", publish->rows), LOG_NUM("took_us", now_us - publish->started_us));
 }
 
-static bool clean_next(struct publish *publish)
+/* Removes the last of old, a slice of shards at a time; false: there are but kept of them. */
+static bool remove_next(struct publish *publish, unsigned kept)
 {
-	if (publish->old_count == 0) {
-		publish->stage = PUBLISH_IDLE;
-		return true;
-	}
+	if (publish->old_count <= kept)
+		return false;
 	struct publish_epoch *const old = &publish->old[publish->old_count - 1];
 	for (unsigned sent = 0; sent < PUBLISH_CLEAN_KEYS && publish->kind < CATALOGUE_KINDS;) {
 		if (publish->shard > old->highest[publish->kind] / CATALOGUE_SHARD_ROWS) {

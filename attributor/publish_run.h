@@ -28,12 +28,14 @@ struct publish_epoch {
 enum publish_stage {
 	PUBLISH_IDLE = 0,
 	PUBLISH_LOOK,    /* whole: which epochs are there, how far do ids go */
+	PUBLISH_SWEEP,   /* whole: leftovers of failed attempts go first, so that they can't pile up
+			  */
 	PUBLISH_CLAIM,   /* whole: the new epoch is written down */
 	PUBLISH_ROWS,    /* whole: page after page */
 	PUBLISH_CHANGES, /* changes: chunk after chunk */
 	PUBLISH_HEAD,    /* the head says what is there now */
 	PUBLISH_ACK,     /* whoever waits is told */
-	PUBLISH_CLEAN,   /* whole: older epochs' shards are removed */
+	PUBLISH_CLEAN,   /* whole: the epoch that was served before is removed */
 };
 
 struct publish {
@@ -69,12 +71,14 @@ struct publish {
 	uint64_t version;
 	uint64_t rows;
 
-	unsigned kind;  /* PUBLISH_ROWS, PUBLISH_CHANGES, PUBLISH_CLEAN: where they stand */
-	uint32_t after; /* PUBLISH_ROWS: last id read */
-	unsigned at;    /* PUBLISH_CHANGES: ids begun */
-	struct publish_epoch old[PUBLISH_EPOCHS_MAX];
+	unsigned kind;                   /* where rows, changes and removals stand */
+	uint32_t after;                  /* PUBLISH_ROWS: last id read */
+	unsigned at;                     /* PUBLISH_CHANGES: ids begun */
+	char served[PUBLISH_EPOCH_TEXT]; /* epoch that the head named at PUBLISH_LOOK */
+	struct publish_epoch
+		old[PUBLISH_EPOCHS_MAX]; /* to be removed; served, if there, is old[0] */
 	unsigned old_count;
-	uint64_t shard; /* PUBLISH_CLEAN: next of old[old_count - 1] */
+	uint64_t shard; /* next to be removed of old[old_count - 1] */
 };
 
 /* Goes on as far as it can without waiting: called after every answer and every tick. */
