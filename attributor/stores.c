@@ -72,7 +72,6 @@ static void open_secrets(const struct stores *stores, struct entry *entry);
 static void tell_all(struct ask *asks, bool is_ok);
 static struct entry *slot_of(const struct entry *entries, unsigned slots, uint32_t store_id);
 static bool grow(struct stores *stores);
-static enum match_model model_of(struct str text);
 
 struct stores *stores_new(
 	struct loop *loop, struct db *db, const struct keyring *keyring, struct err *err)
@@ -137,6 +136,18 @@ void stores_set_keyring(struct stores *stores, const struct keyring *keyring)
 bool stores_is_loaded(const struct stores *stores)
 {
 	return stores->is_loaded;
+}
+
+unsigned stores_count(const struct stores *stores)
+{
+	return stores->count;
+}
+
+enum match_model stores_model_parse(struct str text)
+{
+	if (str_equal(text, STR("first")))
+		return MATCH_FIRST;
+	return str_equal(text, STR("linear")) ? MATCH_LINEAR : MATCH_LAST;
 }
 
 void stores_free(struct stores *stores)
@@ -263,7 +274,7 @@ static void take_row(struct stores *stores, const struct db_rows *rows, unsigned
 	str_copy(store->currency, sizeof(store->currency), db_rows_text(rows, row, 2));
 	store->tax_bp =
 		db_rows_is_null(rows, row, 3) ? ORDER_NO_TAX : (int)db_rows_int(rows, row, 3);
-	store->model = model_of(db_rows_text(rows, row, 4));
+	store->model = stores_model_parse(db_rows_text(rows, row, 4));
 	str_copy(store->precedence, sizeof(store->precedence), db_rows_text(rows, row, 5));
 	for (unsigned i = 0; i < VERIFY_SECRETS_MAX; i++)
 		take_secret(entry, i, db_rows_text(rows, row, 6 + i));
@@ -339,11 +350,4 @@ static bool grow(struct stores *stores)
 	stores->entries = entries;
 	stores->slots = slots;
 	return true;
-}
-
-static enum match_model model_of(struct str text)
-{
-	if (str_equal(text, STR("first")))
-		return MATCH_FIRST;
-	return str_equal(text, STR("linear")) ? MATCH_LINEAR : MATCH_LAST;
 }

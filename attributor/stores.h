@@ -42,6 +42,9 @@ void stores_refresh(struct stores *stores, const uint32_t *ids, unsigned count,
 bool stores_ask_again(struct stores *stores, uint32_t store_id, stores_done_fn *done, void *arg);
 /* A new keyring: secrets are opened again. */
 void stores_set_keyring(struct stores *stores, const struct keyring *keyring);
+unsigned stores_count(const struct stores *stores);
+/* "last", "first", "linear" as wasl.stores keeps it. */
+enum match_model stores_model_parse(struct str text);
 bool stores_is_loaded(const struct stores *stores);
 void stores_free(struct stores *stores);
 

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One batch: three round trips, and the way out of each. */
+#include <string.h>
+
+#include "log.h"
+#include "post_parts.h"
+
+static const char begin_sql[] = "BEGIN";
+static const char commit_sql[] = "COMMIT";
+static const char rollback_sql[] = "ROLLBACK";
+
+static void on_read(const struct db_result *result, void *arg);
+static void ask_names(struct poster *poster);
+static void on_names(const struct db_result *result, void *arg);
+static void decide(struct poster *poster);
+static void write_all(struct poster *poster);
+static void on_written(const struct db_result *result, void *arg);
+static void roll_back(struct poster *poster);
+static void on_rolled_back(const struct db_result *result, void *arg);
+static void on_abandoned(const struct db_result *result, void *arg);
+static bool goes_wrong(struct poster *poster, enum batch_step step);
+static bool is_to_be_undone(const struct batch *batch);
+static void fail(struct poster *poster, const struct db_result *result);
+static void run(struct poster *poster, const struct db_statement *statements, unsigned count,
+	db_done_fn *fn);
+static void tell_counts(struct poster *poster);
+
+void batch_start(struct poster *poster)
+{
+	struct batch *const batch = &poster->batch;
+	const struct post_span *const span = &poster->spans[poster->span_count - 1];
+	struct pg_table names[POST_READ_NAMES];
+	struct db_statement statements[DB_STATEMENTS_MAX];
+	*batch = (struct batch){.count = span->count};
+	arena_init(&batch->arena, POST_ARENA_MAX);
+	for (unsigned i = 0; i < span->count; i++)
+		batch->postings[i].item = poster->taken[span->from + i];
+	bool is_whole = true;
+	statements[0] = (struct db_statement){.sql = begin_sql};
+	const unsigned count = 1 + post_read_statements(batch, names, statements + 1, &is_whole);
+	if (is_whole)
+		run(poster, statements, count, on_read);
+	for (unsigned i = 0; i < POST_READ_NAMES; i++)
+		pg_table_release(&names[i]);
+	if (!is_whole)
+		fail(poster, &(struct db_result){.status = DB_DATA, .message = "no memory"});
+}
+
+void batch_release(struct batch *batch)
+{
+	for (unsigned i = 0; i < batch->count; i++)
+		for (unsigned e = 0; e < batch->postings[i].loaded_count; e++)
+			event_free(batch->postings[i].loaded[e]);
+	for (unsigned i = 0; i < POST_TABLES && batch->has_tables; i++)
+		pg_table_release(&batch->tables[i]);
+	arena_release(&batch->arena);
+	batch->count = 0;
+	batch->has_tables = false;
+}
+
+static void on_read(const struct db_result *result, void *arg)
+{
+	struct poster *const poster = arg;
+	if (result->status != DB_OK) {
+		fail(poster, result);
+		return;
+	}
+	if (!goes_wrong(poster, post_read_take(&poster->batch, result)))
+		ask_names(poster);
+}
+
+static void ask_names(struct poster *poster)
+{
+	struct batch *const batch = &poster->batch;
+	struct pg_table names[POST_NAMES_TABLES];
+	struct db_statement statements[DB_STATEMENTS_MAX];
+	bool is_whole = true;
+	if (is_to_be_undone(batch)) {
+		roll_back(poster);
+		return;
+	}
+	if (goes_wrong(poster, post_names_gather(batch)))
+		return;
+	const unsigned count = post_names_statements(batch, names, statements, &is_whole);
+	if (is_whole && count > 0)
+		run(poster, statements, count, on_names);
+	for (unsigned i = 0; i < POST_NAMES_TABLES; i++)
+		pg_table_release(&names[i]);
+	if (!is_whole)
+		goes_wrong(poster, BATCH_NO_MEMORY);
+	else if (count == 0)
+		decide(poster);
+}
+
+static void on_names(const struct db_result *result, void *arg)
+{
+	struct poster *const poster = arg;
+	if (result->status != DB_OK) {
+		fail(poster, result);
+		return;
+	}
+	if (!goes_wrong(poster, post_names_take(&poster->batch, result)))
+		decide(poster);
+}
+
+static void decide(struct poster *poster)
+{
+	if (goes_wrong(poster, post_decide(poster)))
+		return;
+	if (is_to_be_undone(&poster->batch))
+		roll_back(poster);
+	else
+		write_all(poster);
+}
+
+static void write_all(struct poster *poster)
+{
+	struct batch *const batch = &poster->batch;
+	struct db_statement statements[POST_TABLES + 1];
+	unsigned count = 0;
+	bool is_whole = true;
+	for (unsigned i = 0; i < POST_TABLES; i++)
+		if (batch->tables[i].row_count > 0)
+			is_whole &= pg_table_statement(&batch->tables[i], &statements[count++]);
+	if (!is_whole) {
+		goes_wrong(poster, BATCH_NO_MEMORY);
+		return;
+	}
+	statements[count++] = (struct db_statement){.sql = commit_sql};
+	run(poster, statements, count, on_written);
+}
+
+static void on_written(const struct db_result *result, void *arg)
+{
+	struct poster *const poster = arg;
+	struct batch *const batch = &poster->batch;
+	if (result->status != DB_OK) {
+		fail(poster, result);
+		return;
+	}
+	struct meters *const meters = post_meters(poster->post);
+	stats_add(&meters->batches, 1);
+	stats_add(&meters->batch_events, batch->count);
+	tell_counts(poster);
+	for (unsigned i = 0; i < batch->count; i++)
+		poster_answer(poster, &batch->postings[i]);
+	batch_release(batch);
+	poster_run_next(poster);
+}
+
+/* Nothing is to be kept of this transaction. Whoever was found before, or is refused, is answered;
+ * the others go again. */
+static void roll_back(struct poster *poster)
+{
+	const struct db_statement statement = {.sql = rollback_sql};
+	run(poster, &statement, 1, on_rolled_back);
+}
+
+static void on_rolled_back(const struct db_result *result, void *arg)
+{
+	struct poster *const poster = arg;
+	struct batch *const batch = &poster->batch;
+	if (result->status != DB_OK) {
+		fail(poster, result);
+		return;
+	}
+	for (unsigned i = 0; i < batch->count; i++)
+		if (batch->postings[i].verdict.is_set && batch->postings[i].verdict.is_final)
+			poster_answer(poster, &batch->postings[i]);
+	batch_release(batch);
+	poster_run_next(poster);
+}
+
+static void on_abandoned(const struct db_result *result, void *arg)
+{
+	struct poster *const poster = arg;
+	if (result->status != DB_OK)
+		fail(poster, result);
+	else
+		fail(poster,
+			&(struct db_result){.status = DB_DATA, .message = "no memory or no sense"});
+}
+
+/* True when the step failed and the batch is being given up. */
+static bool goes_wrong(struct poster *poster, enum batch_step step)
+{
+	switch (step) {
+	case BATCH_GO_ON:
+		return false;
+	case BATCH_NO_MEMORY:
+		log_error("batch_without_memory", LOG_NUM("events", poster->batch.count));
+		break;
+	case BATCH_SENSELESS:
+		log_error("batch_senseless", LOG_NUM("events", poster->batch.count));
+		break;
+	}
+	const struct db_statement statement = {.sql = rollback_sql};
+	run(poster, &statement, 1, on_abandoned);
+	return true;
+}
+
+/* Nobody is left to be written, or a refused order's row would stay. */
+static bool is_to_be_undone(const struct batch *batch)
+{
+	unsigned final = 0;
+	for (unsigned i = 0; i < batch->count; i++) {
+		const struct posting *const posting = &batch->postings[i];
+		if (!posting->verdict.is_set || !posting->verdict.is_final)
+			continue;
+		if (posting->is_new_order)
+			return true;
+		final++;
+	}
+	return final == batch->count;
+}
+
+static void fail(struct poster *poster, const struct db_result *result)
+{
+	const struct db_result copy = *result;
+	batch_release(&poster->batch);
+	poster_batch_failed(poster, &copy);
+}
+
+static void run(struct poster *poster, const struct db_statement *statements, unsigned count,
+	db_done_fn *fn)
+{
+	if (!db_run(poster->db, statements, count, fn, poster))
+		fail(poster, &(struct db_result){.status = DB_UNAVAILABLE,
+				     .sqlstate = "08003",
+				     .message = "not connected"});
+}
+
+static void tell_counts(struct poster *poster)
+{
+	struct meters *const meters = post_meters(poster->post);
+	for (unsigned i = 0; i < poster->batch.count_used; i++) {
+		const struct post_count *const count = &poster->batch.counts[i];
+		if (count->state != NULL)
+			meters_commission(meters, count->state, count->currency);
+		if (count->unattributed != NULL)
+			meters_unattributed(meters, count->unattributed);
+	}
+}
