@@ -1,0 +1,612 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Whole orders: who wins over several events, what freezes, which moves of money follow, and that
+ * the order of arrival makes no difference. */
+#include "decide.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <check.h>
+
+#include "timestamp.h"
+
+#define STORE     7
+#define OTHER     8
+#define EVENTS    5
+#define LINES     3
+#define ROUNDS    2000
+#define PLACED_S  INT64_C(1795248000)
+#define PLACED_US (PLACED_S * US_PER_S)
+#define WINDOW_S  (30 * 86400)
+
+static const struct decide_affiliate affiliates[] = {
+	{1, AFFILIATE_ACTIVE}, {2, AFFILIATE_ACTIVE}, {3, AFFILIATE_SUSPENDED}};
+static const struct decide_product products[] = {
+	{.product_id = 10, .store_id = STORE, .external_id = {.data = "SKU", .len = 3}},
+	{.product_id = 11, .store_id = OTHER, .external_id = {.data = "SKU", .len = 3}},
+	{.product_id = 12, .store_id = STORE, .external_id = {.data = "FIX", .len = 3}},
+};
+static const struct rule rules[] = {
+	{.rule_id = 1,
+		.level = RULE_STORE,
+		.rate_bp = 1000,
+		.fixed_unit_minor = RULE_NO_FIXED,
+		.valid_from_us = INT64_MIN,
+		.valid_to_us = INT64_MAX},
+	{.rule_id = 2,
+		.level = RULE_PRODUCT,
+		.product_id = 12,
+		.rate_bp = RULE_NO_RATE,
+		.fixed_unit_minor = 5000,
+		.currency = "EGP",
+		.valid_from_us = INT64_MIN,
+		.valid_to_us = INT64_MAX},
+	{.rule_id = 3,
+		.level = RULE_AFFILIATE,
+		.affiliate_id = 2,
+		.rate_bp = 500,
+		.fixed_unit_minor = RULE_NO_FIXED,
+		.valid_from_us = INT64_MIN,
+		.valid_to_us = INT64_MAX},
+};
+
+static struct decide_known known;
+static struct event events[EVENTS];
+static struct order_line lines[EVENTS][LINES];
+static const struct event *given[EVENTS];
+static struct decision decision;
+static uint64_t seed;
+
+static void setup(void)
+{
+	known = (struct decide_known){.store_id = STORE,
+		.precedence = "coupon_first",
+		.affiliates = affiliates,
+		.affiliate_count = sizeof(affiliates) / sizeof(affiliates[0]),
+		.products = products,
+		.product_count = sizeof(products) / sizeof(products[0]),
+		.rules = rules,
+		.rule_count = sizeof(rules) / sizeof(rules[0])};
+	memset(events, 0, sizeof(events));
+	memset(&decision, 0, sizeof(decision));
+	seed = 88172645463325252u;
+}
+
+static void teardown(void)
+{
+	decision_release(&decision);
+}
+
+static struct event *set(unsigned index, enum event_type type, int64_t at_s, const char *id)
+{
+	struct event *event = &events[index];
+	*event = (struct event){.type = type,
+		.occurred_us = (PLACED_S + at_s) * US_PER_S,
+		.event_id = str_from(id),
+		.order_id = STR("1001"),
+		.placed_us = {.has_value = true, .value = PLACED_US},
+		.currency = "EGP",
+		.digits = 2,
+		.tax_bp = ORDER_NO_TAX,
+		.lines = lines[index],
+		.line_count = 1};
+	lines[index][0] = (struct order_line){.line_id = STR("1"),
+		.product_id = STR("SKU"),
+		.quantity = 1,
+		.unit_price_minor = 10000,
+		.tax_bp = ORDER_NO_TAX};
+	given[index] = event;
+	return event;
+}
+
+static struct order_click *add_click(
+	struct event *event, uint32_t affiliate_id, uint32_t product_id, int64_t clicked_s)
+{
+	struct order_click *click = &event->clicks[event->click_count++];
+	const struct click_bucket bucket = {.low = affiliate_id};
+	*click = (struct order_click){.result = TOKEN_OK};
+	click_id_make(click->claim.click_id, (PLACED_S + clicked_s) * 1000, &bucket, 0);
+	click->claim.link =
+		(struct link_claim){.affiliate_id = affiliate_id, .product_id = product_id};
+	click->claim.window_s = WINDOW_S;
+	return click;
+}
+
+static enum decide_status decide(unsigned count)
+{
+	decision_release(&decision);
+	return decide_order(&known, given, count, &decision);
+}
+
+START_TEST(deferred_events_alone_decide_nothing)
+{
+	set(0, EVENT_CANCELLED, 0, "a");
+	ck_assert_int_eq(decide(0), DECIDE_NOTHING);
+	ck_assert_int_eq(decide(1), DECIDE_NOTHING);
+	ck_assert_uint_eq(decision.share_count, 0);
+}
+END_TEST
+
+START_TEST(a_confirmed_order_is_attributed_and_priced)
+{
+	add_click(set(0, EVENT_CONFIRMED, 5, "a"), 1, 10, -60);
+	lines[0][0].unit_price_minor = 90900;
+	ck_assert_int_eq(decide(1), DECIDE_OK);
+	ck_assert_int_eq(decision.result, DECISION_ATTRIBUTED);
+	ck_assert_int_eq(decision.reason, OUTCOME_WON_LAST_CLICK);
+	ck_assert_int_eq(decision.evidence, EVIDENCE_TOKEN);
+	ck_assert_int_eq(decision.winner, 0);
+	ck_assert_uint_eq(decision.share_count, 1);
+	ck_assert_uint_eq(decision.shares[0].affiliate_id, 1);
+	ck_assert_int_eq(decision.shares[0].amount_minor, 9090);
+	ck_assert_int_eq(decision.shares[0].reason, OUTCOME_WON_LAST_CLICK);
+	ck_assert_int_eq(decision.shares[0].lines[0].rule->rule_id, 1);
+	ck_assert_int_eq(decision.folded.confirmed_us, events[0].occurred_us);
+}
+END_TEST
+
+START_TEST(nobody_is_priced_with_bases_alone)
+{
+	add_click(set(0, EVENT_CONFIRMED, 5, "a"), 3, 10, -60);
+	ck_assert_int_eq(decide(1), DECIDE_OK);
+	ck_assert_int_eq(decision.result, DECISION_UNATTRIBUTED);
+	ck_assert_int_eq(decision.reason, OUTCOME_ALL_REFUSED);
+	ck_assert_int_eq(decision.winner, -1);
+	ck_assert_uint_eq(decision.share_count, 1);
+	ck_assert_uint_eq(decision.shares[0].affiliate_id, 0);
+	ck_assert_int_eq(decision.shares[0].amount_minor, 0);
+	ck_assert_int_eq(decision.shares[0].lines[0].base_minor, 10000);
+	ck_assert_ptr_null(decision.shares[0].lines[0].rule);
+	events[0].click_count = 0;
+	ck_assert_int_eq(decide(1), DECIDE_OK);
+	ck_assert_int_eq(decision.reason, OUTCOME_NO_CANDIDATES);
+	ck_assert_uint_eq(decision.candidate_count, 0);
+}
+END_TEST
+
+START_TEST(a_click_of_another_stores_product_is_refused)
+{
+	add_click(set(0, EVENT_CONFIRMED, 5, "a"), 1, 11, -60);
+	add_click(&events[0], 2, 99, -50);
+	add_click(&events[0], 4, 10, -40);
+	ck_assert_int_eq(decide(1), DECIDE_OK);
+	ck_assert_int_eq(decision.candidates[0].verdict, OUTCOME_WRONG_STORE);
+	ck_assert_int_eq(decision.candidates[1].verdict, OUTCOME_WRONG_STORE);
+	ck_assert_int_eq(decision.candidates[2].verdict, OUTCOME_UNKNOWN_AFFILIATE);
+}
+END_TEST
+
+START_TEST(a_later_event_never_moves_a_decision)
+{
+	add_click(set(0, EVENT_CONFIRMED, 600, "b"), 2, 10, -5);
+	add_click(set(1, EVENT_CONFIRMED, 0, "a"), 1, 10, -60);
+	lines[0][0].unit_price_minor = 20000;
+	ck_assert_int_eq(decide(2), DECIDE_OK);
+	ck_assert_uint_eq(decision.shares[0].affiliate_id, 1);   /* A, by the first's click */
+	ck_assert_int_eq(decision.shares[0].amount_minor, 2000); /* on the last's lines */
+	ck_assert_uint_eq(decision.candidate_count, 1);
+}
+END_TEST
+
+START_TEST(an_event_without_a_standing_candidate_leaves_it_to_the_next)
+{
+	add_click(set(0, EVENT_PLACED, 0, "a"), 3, 10, -60);
+	events[0].clicks[events[0].click_count++].result = TOKEN_NOT_OURS;
+	add_click(set(1, EVENT_CONFIRMED, 60, "b"), 1, 10, -90);
+	add_click(&events[1], 3, 10, -60);
+	events[1].clicks[events[1].click_count++].result = TOKEN_NOT_OURS;
+	events[1].coupons[events[1].coupon_count++].code = STR("AHMED10");
+	add_click(set(2, EVENT_CONFIRMED, 90, "c"), 2, 10, -1);
+	ck_assert_int_eq(decide(3), DECIDE_OK);
+	ck_assert_uint_eq(decision.candidate_count, 4); /* each once, none of the third event */
+	ck_assert_int_eq(decision.winner, 0);
+	ck_assert_int_eq(decision.candidates[0].verdict, OUTCOME_WON_LAST_CLICK);
+	ck_assert_int_eq(decision.candidates[1].verdict, OUTCOME_AFFILIATE_SUSPENDED);
+	ck_assert_int_eq(decision.candidates[2].verdict, OUTCOME_BAD_TOKEN);
+	ck_assert_int_eq(decision.candidates[3].verdict, OUTCOME_COUPON_UNKNOWN);
+}
+END_TEST
+
+/* The same click, refused with the record of the first event, stands in the second. */
+START_TEST(the_deciding_events_own_evidence_counts)
+{
+	add_click(set(0, EVENT_PLACED, 0, "a"), 1, 10, -60)->evidence = CLICK_RECORD_MISMATCH;
+	add_click(set(1, EVENT_CONFIRMED, 60, "b"), 1, 10, -60)->evidence = CLICK_RECORD_AGREES;
+	ck_assert_int_eq(decide(2), DECIDE_OK);
+	ck_assert_uint_eq(decision.candidate_count, 1);
+	ck_assert_int_eq(decision.result, DECISION_ATTRIBUTED);
+	ck_assert_int_eq(decision.evidence, EVIDENCE_RECORD);
+}
+END_TEST
+
+START_TEST(the_deciding_click_has_room_among_many)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		set(i, EVENT_PLACED, i, "a");
+		for (unsigned k = 0; k < ORDER_CLICKS_MAX; k++)
+			add_click(&events[i], 3, 10, -1000 - (int64_t)(i * 100 + k));
+	}
+	add_click(set(4, EVENT_CONFIRMED, 60, "b"), 1, 10, -5);
+	ck_assert_int_eq(decide(5), DECIDE_OK);
+	ck_assert_uint_eq(decision.candidate_count, DECIDE_CANDIDATES_MAX);
+	ck_assert_int_eq(decision.winner, DECIDE_CANDIDATES_MAX - 1);
+	ck_assert_uint_eq(decision.shares[0].affiliate_id, 1);
+}
+END_TEST
+
+START_TEST(tests_are_decided_but_earn_nothing)
+{
+	struct decide_change changes[4];
+	add_click(set(0, EVENT_CONFIRMED, 0, "a"), 1, 10, -60);
+	events[0].is_test = true;
+	ck_assert_int_eq(decide(1), DECIDE_OK);
+	ck_assert_int_eq(decision.result, DECISION_UNATTRIBUTED);
+	ck_assert_int_eq(decision.reason, OUTCOME_TEST_ORDER);
+	ck_assert_int_eq(decision.evidence, EVIDENCE_NONE);
+	ck_assert_int_eq(decision.candidates[0].verdict, OUTCOME_WON_LAST_CLICK);
+	ck_assert_int_eq(decision.shares[0].amount_minor, 1000);
+	ck_assert_uint_eq(decide_changes(&decision, NULL, 0, changes), 0);
+	const struct commission_row row = {.affiliate_id = 1, .amount_minor = 1000};
+	ck_assert_uint_eq(decide_changes(&decision, &row, 1, changes), 1);
+	ck_assert_int_eq(changes[0].move, MOVE_VOID);
+	ck_assert_int_eq(changes[0].delta_minor, -1000);
+	ck_assert_int_eq(changes[0].reason, OUTCOME_TEST_ORDER);
+}
+END_TEST
+
+START_TEST(another_currency_is_refused)
+{
+	set(0, EVENT_PLACED, 0, "a");
+	memcpy(set(1, EVENT_CONFIRMED, 60, "b")->currency, "KWD", 4);
+	ck_assert_int_eq(decide(2), DECIDE_CURRENCY);
+	memcpy(set(1, EVENT_AMENDED, 60, "b")->currency, "", 1);
+	ck_assert_int_eq(decide(2), DECIDE_OK);
+}
+END_TEST
+
+START_TEST(sums_beyond_int64_are_refused)
+{
+	add_click(set(0, EVENT_CONFIRMED, 0, "a"), 1, 10, -60);
+	lines[0][0].unit_price_minor = INT64_MAX;
+	ck_assert_int_eq(decide(1), DECIDE_OK);
+	lines[0][1] = lines[0][0];
+	events[0].line_count = 2;
+	ck_assert_int_eq(decide(1), DECIDE_OVERFLOW);
+}
+END_TEST
+
+START_TEST(a_fixed_amount_on_a_free_line_is_zero_with_its_reason)
+{
+	struct decide_change change;
+	add_click(set(0, EVENT_CONFIRMED, 0, "a"), 1, 10, -60);
+	lines[0][0].product_id = STR("FIX");
+	lines[0][0].discount_minor = 10000;
+	ck_assert_int_eq(decide(1), DECIDE_OK);
+	ck_assert_int_eq(decision.shares[0].amount_minor, 0);
+	ck_assert_int_eq(decision.shares[0].reason, OUTCOME_CAPPED_LINE);
+	ck_assert_uint_eq(decide_changes(&decision, NULL, 0, &change), 1);
+	ck_assert_int_eq(change.row, -1);
+	ck_assert_int_eq(change.move, MOVE_ACCRUE);
+	ck_assert_int_eq(change.delta_minor, 0);
+	ck_assert_int_eq(change.reason, OUTCOME_CAPPED_LINE);
+}
+END_TEST
+
+START_TEST(an_unknown_product_is_priced_by_the_stores_rule)
+{
+	add_click(set(0, EVENT_CONFIRMED, 0, "a"), 1, 10, -60);
+	lines[0][0].product_id = STR("never seen");
+	ck_assert_int_eq(decide(1), DECIDE_OK);
+	ck_assert_int_eq(decision.shares[0].amount_minor, 1000);
+	known.rule_count = 0;
+	ck_assert_int_eq(decide(1), DECIDE_OK);
+	ck_assert_int_eq(decision.shares[0].amount_minor, 0);
+	ck_assert_int_eq(decision.shares[0].reason, OUTCOME_NO_RULE);
+}
+END_TEST
+
+START_TEST(what_was_frozen_is_not_looked_up)
+{
+	struct decide_frozen frozen[] = {{.affiliate_id = 2,
+						 .line_id = STR("1"),
+						 .product_id = STR("SKU"),
+						 .rule = rules[1]},
+		{.affiliate_id = 1,
+			.line_id = STR("1"),
+			.product_id = STR("SKU"),
+			.rule = rules[0]},
+		{.affiliate_id = 1,
+			.line_id = STR("2"),
+			.product_id = STR("SKU"),
+			.why = OUTCOME_NO_RULE}};
+	frozen[1].rule.rate_bp = 2000;
+	add_click(set(0, EVENT_CONFIRMED, 0, "a"), 1, 10, -60);
+	events[0].line_count = 3;
+	lines[0][1] = lines[0][2] = lines[0][0];
+	lines[0][1].line_id = STR("2");
+	lines[0][2].line_id = STR("3");
+	known.frozen = frozen;
+	known.frozen_count = 3;
+	ck_assert_int_eq(decide(1), DECIDE_OK);
+	ck_assert_int_eq(decision.shares[0].lines[0].amount_minor, 2000);
+	ck_assert_int_eq(decision.shares[0].lines[1].amount_minor, 0);
+	ck_assert_int_eq(decision.shares[0].lines[1].reason, OUTCOME_NO_RULE);
+	ck_assert_int_eq(decision.shares[0].lines[2].amount_minor, 1000);
+	lines[0][0].product_id = STR("FIX"); /* the line is another product's now */
+	ck_assert_int_eq(decide(1), DECIDE_OK);
+	ck_assert_int_eq(decision.shares[0].lines[0].amount_minor, 5000);
+}
+END_TEST
+
+/* A row of affiliate 1 (or none) against a decision for affiliate 1 over 1000. */
+static const struct {
+	bool has_row, is_voided;
+	int64_t stands, delta;
+	enum decide_move move;
+} row_moves[] = {
+	{false, false, 0, 1000, MOVE_ACCRUE},
+	{true, false, 1000, 0, MOVE_ACCRUE}, /* no change at all */
+	{true, false, 400, 600, MOVE_ACCRUE},
+	{true, false, 0, 1000, MOVE_ACCRUE},
+	{true, false, 1500, -500, MOVE_REDUCE},
+	{true, true, 0, 1000, MOVE_ACCRUE},
+};
+
+START_TEST(a_row_moves_to_the_decision)
+{
+	struct decide_change changes[2];
+	const struct commission_row row = {.commission_id = 5,
+		.affiliate_id = 1,
+		.is_voided = row_moves[_i].is_voided,
+		.amount_minor = row_moves[_i].stands};
+	add_click(set(0, EVENT_CONFIRMED, 0, "a"), 1, 10, -60);
+	ck_assert_int_eq(decide(1), DECIDE_OK);
+	const unsigned count =
+		decide_changes(&decision, &row, row_moves[_i].has_row ? 1 : 0, changes);
+	ck_assert_uint_eq(count, row_moves[_i].delta != 0);
+	if (count == 0)
+		return;
+	ck_assert_int_eq(changes[0].row, row_moves[_i].has_row ? 0 : -1);
+	ck_assert_uint_eq(changes[0].affiliate_id, 1);
+	ck_assert_int_eq(changes[0].move, row_moves[_i].move);
+	ck_assert_int_eq(changes[0].amount_minor, 1000);
+	ck_assert_int_eq(changes[0].delta_minor, row_moves[_i].delta);
+	ck_assert_int_eq(changes[0].reason, OUTCOME_WON_LAST_CLICK);
+}
+END_TEST
+
+START_TEST(another_winner_voids_the_old_row)
+{
+	struct decide_change changes[3];
+	const struct commission_row rows[] = {
+		{.affiliate_id = 1, .amount_minor = 1000}, {.affiliate_id = 4, .is_voided = true}};
+	add_click(set(0, EVENT_CONFIRMED, 0, "a"), 1, 10, -60);
+	add_click(&events[0], 2, 10, -50);
+	ck_assert_int_eq(decide(1), DECIDE_OK);
+	ck_assert_uint_eq(decide_changes(&decision, rows, 2, changes), 2);
+	ck_assert_int_eq(changes[0].move, MOVE_VOID);
+	ck_assert_int_eq(changes[0].amount_minor, 0);
+	ck_assert_int_eq(changes[0].delta_minor, -1000);
+	ck_assert_int_eq(changes[0].reason, OUTCOME_LOST_TO_LATER_CLICK);
+	ck_assert_int_eq(changes[1].row, -1);
+	ck_assert_uint_eq(changes[1].affiliate_id, 2);
+	ck_assert_int_eq(changes[1].delta_minor, 500);
+}
+END_TEST
+
+START_TEST(a_placed_order_earns_nothing_yet)
+{
+	struct decide_change changes[1];
+	add_click(set(0, EVENT_PLACED, 0, "a"), 1, 10, -60);
+	ck_assert_int_eq(decide(1), DECIDE_OK);
+	ck_assert_int_eq(decision.result, DECISION_ATTRIBUTED);
+	ck_assert_int_eq(decision.folded.state, ORDER_PLACED);
+	ck_assert_uint_eq(decide_changes(&decision, NULL, 0, changes), 0);
+}
+END_TEST
+
+/* xorshift64: the same numbers in every run. */
+static unsigned draw(unsigned below)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (unsigned)(seed % below);
+}
+
+static void draw_order(unsigned count)
+{
+	static const char *const ids[EVENTS] = {"a", "b", "c", "d", "e"};
+	static const char *const line_ids[LINES] = {"1", "2", "3"};
+	static const enum event_type types[] = {
+		EVENT_PLACED, EVENT_CONFIRMED, EVENT_CONFIRMED, EVENT_CONFIRMED, EVENT_SHIPPED};
+	const bool has_versions = draw(2) == 1;
+	for (unsigned i = 0; i < count; i++) {
+		struct event *event = set(i, types[draw(5)], draw(4), ids[i]);
+		if (has_versions || draw(3) == 0)
+			event->order_version =
+				(struct order_figure){.has_value = true, .value = draw(4)};
+		event->is_test = draw(20) == 0;
+		event->line_count = 1 + draw(LINES);
+		for (unsigned k = 0; k < event->line_count; k++)
+			lines[i][k] = (struct order_line){.line_id = str_from(line_ids[k]),
+				.product_id = draw(4) == 0 ? STR("FIX") : STR("SKU"),
+				.quantity = 1 + draw(3),
+				.unit_price_minor = draw(20000),
+				.tax_bp = ORDER_NO_TAX};
+		for (unsigned k = draw(4); k > 0; k--) {
+			struct order_click *click = add_click(
+				event, 1 + draw(4), 10 + draw(2), -(int64_t)draw(WINDOW_S + 86400));
+			click->evidence = (enum click_evidence)draw(3);
+			if (draw(5) == 0)
+				click->result = (enum token_result)(1 + draw(TOKEN_NOT_OURS));
+		}
+		if (draw(3) == 0)
+			event->coupons[event->coupon_count++].code = STR("AHMED10");
+	}
+}
+
+static void shuffle(const struct event **order, unsigned count)
+{
+	for (unsigned i = count; i > 1; i--) {
+		const unsigned other = draw(i);
+		const struct event *moved = order[i - 1];
+		order[i - 1] = order[other];
+		order[other] = moved;
+	}
+}
+
+static void assert_same_decision(const struct decision *a, const struct decision *b)
+{
+	ck_assert_int_eq(a->result, b->result);
+	ck_assert_int_eq(a->reason, b->reason);
+	ck_assert_int_eq(a->evidence, b->evidence);
+	ck_assert_int_eq(a->winner, b->winner);
+	ck_assert_uint_eq(a->candidate_count, b->candidate_count);
+	for (unsigned i = 0; i < a->candidate_count; i++) {
+		ck_assert_int_eq(a->candidates[i].verdict, b->candidates[i].verdict);
+		ck_assert_mem_eq(a->candidates[i].click.claim.click_id,
+			b->candidates[i].click.claim.click_id, CLICK_ID_BYTES);
+	}
+	ck_assert_uint_eq(a->share_count, b->share_count);
+	for (unsigned i = 0; i < a->share_count; i++) {
+		ck_assert_uint_eq(a->shares[i].affiliate_id, b->shares[i].affiliate_id);
+		ck_assert_int_eq(a->shares[i].amount_minor, b->shares[i].amount_minor);
+		ck_assert_int_eq(a->shares[i].reason, b->shares[i].reason);
+		for (unsigned k = 0; k < a->folded.terms->line_count; k++)
+			ck_assert_int_eq(a->shares[i].lines[k].amount_minor,
+				b->shares[i].lines[k].amount_minor);
+	}
+}
+
+START_TEST(any_permutation_comes_to_the_same_decision)
+{
+	static struct decision other;
+	unsigned decided = 0;
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		const struct event *shuffled[EVENTS];
+		const unsigned count = 1 + draw(EVENTS);
+		draw_order(count);
+		const enum decide_status status = decide(count);
+		for (unsigned i = 0; i < count; i++)
+			shuffled[i] = &events[i];
+		shuffle(shuffled, count);
+		ck_assert_int_eq(decide_order(&known, shuffled, count, &other), status);
+		if (status == DECIDE_OK) {
+			assert_same_decision(&decision, &other);
+			decided++;
+		}
+		decision_release(&other);
+	}
+	ck_assert_uint_gt(decided, ROUNDS / 2);
+}
+END_TEST
+
+/* What finance would see: one row an affiliate, and the sum of all moves of each. */
+struct books {
+	struct commission_row rows[8];
+	int64_t pending[8];
+	unsigned count;
+};
+
+static void post(struct books *books)
+{
+	struct decide_change changes[8 + 1];
+	const unsigned count = decide_changes(&decision, books->rows, books->count, changes);
+	for (unsigned i = 0; i < count; i++) {
+		const struct decide_change *change = &changes[i];
+		unsigned row = (unsigned)change->row;
+		if (change->row < 0)
+			row = books->count++;
+		books->rows[row].affiliate_id = change->affiliate_id;
+		books->rows[row].is_voided = change->move == MOVE_VOID;
+		books->rows[row].amount_minor = change->amount_minor;
+		books->pending[row] += change->delta_minor;
+		ck_assert_int_ge(change->amount_minor, 0);
+	}
+}
+
+static int64_t amount_of(const struct books *books, uint32_t affiliate_id)
+{
+	for (unsigned i = 0; i < books->count; i++) {
+		ck_assert_int_eq(books->rows[i].amount_minor, books->pending[i]);
+		if (books->rows[i].affiliate_id == affiliate_id)
+			return books->rows[i].amount_minor;
+	}
+	return 0;
+}
+
+/* Events arrive one by one in two orders, each posted at once: the books end alike. */
+START_TEST(any_order_of_arrival_ends_in_the_same_books)
+{
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		struct books books[2] = {0};
+		const struct event *order[EVENTS];
+		const unsigned count = 1 + draw(EVENTS);
+		draw_order(count);
+		for (unsigned i = 0; i < count; i++)
+			order[i] = &events[i];
+		for (unsigned run = 0; run < 2; run++) {
+			shuffle(order, count);
+			for (unsigned arrived = 1; arrived <= count; arrived++) {
+				memcpy(given, order, arrived * sizeof(given[0]));
+				if (decide(arrived) == DECIDE_OK)
+					post(&books[run]);
+			}
+		}
+		for (uint32_t affiliate = 0; affiliate <= 5; affiliate++)
+			ck_assert_int_eq(
+				amount_of(&books[0], affiliate), amount_of(&books[1], affiliate));
+	}
+}
+END_TEST
+
+START_TEST(words_are_those_of_the_contract)
+{
+	ck_assert_str_eq(decision_result_name(DECISION_ATTRIBUTED), "attributed");
+	ck_assert_str_eq(decision_result_name(DECISION_UNATTRIBUTED), "unattributed");
+	ck_assert_str_eq(decide_move_name(MOVE_ACCRUE), "accrue");
+	ck_assert_str_eq(decide_move_name(MOVE_REDUCE), "reduce");
+	ck_assert_str_eq(decide_move_name(MOVE_VOID), "void");
+}
+END_TEST
+
+static void add_tests(TCase *tcase)
+{
+	tcase_add_test(tcase, deferred_events_alone_decide_nothing);
+	tcase_add_test(tcase, a_confirmed_order_is_attributed_and_priced);
+	tcase_add_test(tcase, nobody_is_priced_with_bases_alone);
+	tcase_add_test(tcase, a_click_of_another_stores_product_is_refused);
+	tcase_add_test(tcase, a_later_event_never_moves_a_decision);
+	tcase_add_test(tcase, an_event_without_a_standing_candidate_leaves_it_to_the_next);
+	tcase_add_test(tcase, the_deciding_events_own_evidence_counts);
+	tcase_add_test(tcase, the_deciding_click_has_room_among_many);
+	tcase_add_test(tcase, tests_are_decided_but_earn_nothing);
+	tcase_add_test(tcase, another_currency_is_refused);
+	tcase_add_test(tcase, sums_beyond_int64_are_refused);
+	tcase_add_test(tcase, a_fixed_amount_on_a_free_line_is_zero_with_its_reason);
+	tcase_add_test(tcase, an_unknown_product_is_priced_by_the_stores_rule);
+	tcase_add_test(tcase, what_was_frozen_is_not_looked_up);
+	tcase_add_loop_test(tcase, a_row_moves_to_the_decision, 0,
+		(int)(sizeof(row_moves) / sizeof(row_moves[0])));
+	tcase_add_test(tcase, another_winner_voids_the_old_row);
+	tcase_add_test(tcase, a_placed_order_earns_nothing_yet);
+	tcase_add_test(tcase, any_permutation_comes_to_the_same_decision);
+	tcase_add_test(tcase, any_order_of_arrival_ends_in_the_same_books);
+	tcase_add_test(tcase, words_are_those_of_the_contract);
+}
+
+int main(void)
+{
+	Suite *suite = suite_create("decide");
+	TCase *tcase = tcase_create("decide");
+	tcase_set_timeout(tcase, 60);
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	add_tests(tcase);
+	suite_add_tcase(suite, tcase);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	const int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
