@@ -58,6 +58,7 @@ struct follow {
 	bool is_head_asked;
 	bool is_head_missing;
 	bool is_incomplete;
+	int64_t rest_until_us;   /* after an incomplete load */
 	uint64_t head_before;    /* the head's version at the last check */
 	uint64_t applied_before; /* ours at the last check */
 
@@ -313,7 +314,8 @@ static void head_check(struct follow *follow, const struct head *head)
 
 static void load_start(struct follow *follow)
 {
-	if (follow->dying) /* two catalogues at a time are enough */
+	/* Two catalogues at a time are enough. */
+	if (follow->dying || loop_now_us(follow->config.loop) < follow->rest_until_us)
 		return;
 	follow->load = (struct load){
 		.into = catalogue_new(), .started_us = loop_now_us(follow->config.loop)};
@@ -444,6 +446,7 @@ static void load_finish(struct follow *follow)
 			log_warn("catalogue_incomplete", LOG_NUM("rows", load->rows),
 				LOG_NUM("published", load->head.count));
 		follow->is_incomplete = true;
+		follow->rest_until_us = loop_now_us(follow->config.loop) + FOLLOW_REST_US;
 		load_abandon(follow);
 		return;
 	}

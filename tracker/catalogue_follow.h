@@ -18,6 +18,7 @@
 #include "redis.h"
 
 #define FOLLOW_CHECK_US     INT64_C(1000000)  /* between looks at the head */
+#define FOLLOW_REST_US      INT64_C(3000000)  /* after a load that was incomplete */
 #define FOLLOW_STALE_US     INT64_C(10000000) /* without a good look: degraded "catalogue_stale" */
 #define FOLLOW_SNAPSHOT_US  INT64_C(30000000) /* at most one snapshot in this time */
 #define FOLLOW_LOAD_WINDOW  16                /* shards under way at a time */

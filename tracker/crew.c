@@ -196,7 +196,8 @@ static void descriptors_check(const struct config *config)
 	struct rlimit limit;
 	const rlim_t wanted = (rlim_t)config->text.connections_max + DESCRIPTORS_OWN;
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < wanted)
-		log_warn("few_descriptors", LOG_NUM("have", limit.rlim_cur), LOG_NUM("want", wanted));
+		log_warn("few_descriptors", LOG_NUM("have", limit.rlim_cur),
+			LOG_NUM("want", wanted));
 }
 
 static void listening_log(const char *listener, const struct sockaddr_storage *address)

@@ -25,6 +25,7 @@ struct front {
 	struct classifier classifier;
 	struct entropy entropy;
 	struct str fallback_url; /* empty: the page */
+	bool has_mint_failed;
 	_Alignas(STATS_CACHE_LINE) struct front_counts counts;
 };
 
@@ -121,6 +122,12 @@ struct front *front_new(
 		.on_done = on_stored,
 		.arg = front,
 	};
+	uint8_t probe;
+	if (!entropy_draw(&front->entropy, &probe, sizeof(probe))) {
+		err_set(err, ERR_SYSTEM, 0, "the kernel has no random bits");
+		front_free(front);
+		return NULL;
+	}
 	front->server = conn_server_new(loop, &limits, &handlers, err);
 	front->sink = front->server ? sink_new(&sink, err) : NULL;
 	if (!front->sink) {
@@ -355,6 +362,11 @@ static void credited_answer(struct front *front, const struct ask *ask)
 	if (is_made) {
 		click_id_make(claim.click_id, wall_us / 1000, &place.id, place.index);
 		is_made = token_mint_click(front->keys->box, &claim, token);
+	}
+	if (is_made == front->has_mint_failed) {
+		front->has_mint_failed = !is_made;
+		log_write(is_made ? LOG_INFO : LOG_ERROR, is_made ? "minting" : "not_minting",
+			(const struct log_field[]){{0}});
 	}
 	if (!is_made) { /* no random bits or no OpenSSL: no weak ids; the shopper still arrives */
 		clean_answer(front, ask);

@@ -7,7 +7,6 @@ import socket
 import struct
 import unittest
 
-import stack
 from stack import Connection, exchange, wait_until
 from trackerlib import HUMAN, Tracker
 
