@@ -53,8 +53,8 @@ struct redis {
 	int64_t backoff_us;
 	uint64_t jitter; /* state of a xorshift */
 	bool is_flushing;
-	bool is_told_down; /* this outage is in the log */
-	bool must_drop;    /* at the end of the replies being read */
+	unsigned told;  /* bits of enum redis_error: what the log knows of this outage */
+	bool must_drop; /* at the end of the replies being read */
 	struct err drop_err;
 	enum redis_error drop_error;
 	int fd;
@@ -318,7 +318,7 @@ static void become_up(struct redis *redis)
 	loop_timer_clear(redis->timer);
 	redis->link = LINK_UP;
 	redis->backoff_us = REDIS_BACKOFF_MIN_US;
-	redis->is_told_down = false;
+	redis->told = 0;
 	stats_set(&redis->counts.is_up, 1);
 	log_info("redis_up", LOG_TEXT("name", redis->name));
 	if (redis->config.on_state)
@@ -413,7 +413,8 @@ static bool take_replies(struct redis *redis)
 static void deliver(struct redis *redis, const redisReply *reply)
 {
 	const struct redis_value *value = (const struct redis_value *)reply;
-	if (reply->type == REDIS_REPLY_ERROR)
+	/* A refused greeting is counted when it ends the connection. */
+	if (reply->type == REDIS_REPLY_ERROR && redis->link == LINK_UP)
 		stats_add(&redis->counts.errors[classify(redis_value_text(value))], 1);
 	if (redis->queue.count == 0) {
 		drop_later(redis, REDIS_ERROR_PROTOCOL, "a reply that nothing asked for");
@@ -495,10 +496,10 @@ static void drop(struct redis *redis, enum redis_error error, const struct err *
 	const bool was_up = redis->link == LINK_UP;
 	stats_add(&redis->counts.errors[error], 1);
 	stats_set(&redis->counts.is_up, 0);
-	if (!redis->is_told_down)
+	if (!(redis->told & 1u << error))
 		log_warn("redis_down", LOG_TEXT("name", redis->name),
 			LOG_TEXT("kind", redis_error_name(error)), LOG_TEXT("err", err->msg));
-	redis->is_told_down = true;
+	redis->told |= 1u << error;
 	redis->must_drop = false;
 	redis->link = LINK_DOWN;
 	loop_watch_free(redis->watch);

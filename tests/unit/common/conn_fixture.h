@@ -41,14 +41,14 @@ static struct {
 
 static char big[BIG_BYTES];
 
-static void reply_text(struct conn_ref ref, struct str body)
+static inline void reply_text(struct conn_ref ref, struct str body)
 {
 	const struct conn_reply reply = {.status = 200, .content_type = "text/plain", .body = body};
 	if (!conn_server_reply(fixture.server, ref, &reply))
 		fixture.gone++;
 }
 
-static void on_later(void *arg)
+static inline void on_later(void *arg)
 {
 	(void)arg;
 	for (unsigned i = 0; i < fixture.waiting_count; i++)
@@ -58,7 +58,7 @@ static void on_later(void *arg)
 
 /* /later answers after LATER_US, /echo with the body, /empty with 204, /big with 2 MiB, others with
  * their target. */
-static void on_request(struct conn_server *server, struct conn_ref ref,
+static inline void on_request(struct conn_server *server, struct conn_ref ref,
 	const struct http_request *request, const struct sockaddr_storage *peer, void *arg)
 {
 	(void)arg;
@@ -80,7 +80,7 @@ static void on_request(struct conn_server *server, struct conn_ref ref,
 	}
 }
 
-static unsigned on_head(const struct http_request *request, struct conn_reply *reply, void *arg)
+static inline unsigned on_head(const struct http_request *request, struct conn_reply *reply, void *arg)
 {
 	(void)arg;
 	if (!str_equal(request->path, STR("/no")))
@@ -90,40 +90,40 @@ static unsigned on_head(const struct http_request *request, struct conn_reply *r
 	return 405;
 }
 
-static void on_refused(unsigned status, void *arg)
+static inline void on_refused(unsigned status, void *arg)
 {
 	(void)arg;
 	fixture.refused++;
 	fixture.refused_status = status;
 }
 
-static void on_drained(void *arg)
+static inline void on_drained(void *arg)
 {
 	(void)arg;
 	fixture.drained++;
 	loop_stop(fixture.loop);
 }
 
-static void on_drain(void *arg)
+static inline void on_drain(void *arg)
 {
 	(void)arg;
 	conn_server_drain(fixture.server, on_drained, NULL);
 }
 
-static void on_stop(void *arg)
+static inline void on_stop(void *arg)
 {
 	(void)arg;
 	loop_stop(fixture.loop);
 }
 
-static void *run(void *arg)
+static inline void *run(void *arg)
 {
 	loop_run(arg);
 	return NULL;
 }
 
 /* Limits that a test can wait for; change them before server_start. */
-static void limits_short(void)
+static inline void limits_short(void)
 {
 	fixture.limits = (struct conn_limits){
 		.connections_max = 1000,
@@ -135,7 +135,7 @@ static void limits_short(void)
 	};
 }
 
-static void server_start(void)
+static inline void server_start(void)
 {
 	struct err err = {0};
 	const struct conn_handlers handlers = {
@@ -155,7 +155,7 @@ static void server_start(void)
 	ck_assert_int_eq(pthread_create(&fixture.thread, NULL, run, fixture.loop), 0);
 }
 
-static void server_free(void)
+static inline void server_free(void)
 {
 	conn_server_free(fixture.server);
 	loop_timer_free(fixture.later);
@@ -165,19 +165,19 @@ static void server_free(void)
 }
 
 /* Ends the thread, without a drain; the server can be looked at until server_free. */
-static void server_halt(void)
+static inline void server_halt(void)
 {
 	loop_wake_post(fixture.stop);
 	pthread_join(fixture.thread, NULL);
 }
 
-static void server_stop(void)
+static inline void server_stop(void)
 {
 	server_halt();
 	server_free();
 }
 
-static struct conn_counts counts(void)
+static inline struct conn_counts counts(void)
 {
 	const struct conn_counts *shared = conn_server_counts(fixture.server);
 	return (struct conn_counts){
@@ -192,14 +192,14 @@ static struct conn_counts counts(void)
 }
 
 /* Waits, at most CLIENT_S, until so many connections are open. */
-static void wait_open(uint64_t open)
+static inline void wait_open(uint64_t open)
 {
 	for (int i = 0; i < CLIENT_S * 1000 && counts().open != open; i++)
 		usleep(1000);
 	ck_assert_uint_eq(counts().open, open);
 }
 
-static int client_socket(void)
+static inline int client_socket(void)
 {
 	const int fd = socket(fixture.address.sockaddr.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	ck_assert_int_ge(fd, 0);
@@ -209,19 +209,19 @@ static int client_socket(void)
 	return fd;
 }
 
-static bool client_connect(int fd)
+static inline bool client_connect(int fd)
 {
 	return connect(fd, (struct sockaddr *)&fixture.address.sockaddr, fixture.address.len) == 0;
 }
 
-static int dial(void)
+static inline int dial(void)
 {
 	const int fd = client_socket();
 	ck_assert_msg(client_connect(fd), "connect: %s", strerror(errno));
 	return fd;
 }
 
-static void say_bytes(int fd, const char *bytes, size_t len)
+static inline void say_bytes(int fd, const char *bytes, size_t len)
 {
 	while (len > 0) {
 		const ssize_t sent = send(fd, bytes, len, MSG_NOSIGNAL);
@@ -231,7 +231,7 @@ static void say_bytes(int fd, const char *bytes, size_t len)
 	}
 }
 
-static void say(int fd, const char *text)
+static inline void say(int fd, const char *text)
 {
 	say_bytes(fd, text, strlen(text));
 }
@@ -239,7 +239,7 @@ static void say(int fd, const char *text)
 static char heard[HEAR_MAX];
 
 /* Reads until that text has come count times, or to the end if text is NULL. */
-static const char *hear(int fd, const char *text, unsigned count)
+static inline const char *hear(int fd, const char *text, unsigned count)
 {
 	size_t len = 0, from = 0;
 	heard[0] = '\0';
@@ -261,12 +261,12 @@ static const char *hear(int fd, const char *text, unsigned count)
 	return heard;
 }
 
-static const char *hear_end(int fd)
+static inline const char *hear_end(int fd)
 {
 	return hear(fd, NULL, 0);
 }
 
-static unsigned occurrences(const char *text, const char *part)
+static inline unsigned occurrences(const char *text, const char *part)
 {
 	unsigned count = 0;
 	for (const char *at = text; (at = strstr(at, part)); at += strlen(part))
