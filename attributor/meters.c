@@ -10,6 +10,7 @@
 #define METERS_STATUS_TEXT 12
 
 static void count_word(struct meters_word *words, unsigned max, const char *word);
+static const char *route_name(unsigned route);
 static void write_requests(const struct meters *meters, struct buf *out);
 static void write_events(const struct meters *meters, struct buf *out);
 static void write_words(const struct meters_word *words, const char *name, const char *label,
@@ -187,12 +188,12 @@ static void write_redis(const struct meters_gauges *gauges, struct buf *out)
 	stats_family(out, "wasl_redis_errors_total", STATS_COUNTER, "Failures of Redis, by kind.");
 	for (unsigned kind = 0; kind < REDIS_ERROR_COUNT; kind++) {
 		uint64_t errors = 0;
-		for (unsigned i = 0; i < 2; i++)
+		for (unsigned i = 0; i < 2 && gauges->redis[i] != NULL; i++)
 			errors += stats_get(&gauges->redis[i]->errors[kind]);
 		const struct stats_label label = {"kind", redis_error_name((enum redis_error)kind)};
 		stats_sample(out, "wasl_redis_errors_total", &label, 1, errors);
 	}
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < 2 && gauges->redis[i] != NULL; i++) {
 		is_up &= stats_get(&gauges->redis[i]->is_up) != 0;
 		commands += stats_get(&gauges->redis[i]->commands);
 	}
@@ -203,6 +204,8 @@ static void write_redis(const struct meters_gauges *gauges, struct buf *out)
 static void write_publish(const struct meters_gauges *gauges, struct buf *out)
 {
 	const struct publish_counts *const counts = gauges->publish;
+	if (counts == NULL)
+		return;
 	write_plain(out, "wasl_catalogue_publisher", STATS_GAUGE, "This one publishes.",
 		counts->is_publisher);
 	write_plain(out, "wasl_catalogue_version", STATS_GAUGE,

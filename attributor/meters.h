@@ -67,8 +67,8 @@ void meters_commission(struct meters *meters, const char *state, const char *cur
 /* What the daemon's parts count themselves, read at the scrape. */
 struct meters_gauges {
 	const struct conn_counts *connections;
-	const struct redis_counts *redis[2]; /* clicks, catalogue */
-	const struct publish_counts *publish;
+	const struct redis_counts *redis[2];  /* clicks, catalogue; the latter may be NULL */
+	const struct publish_counts *publish; /* NULL: not begun */
 	unsigned queued, jobs;
 	unsigned stores;
 	int64_t now_us;

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Owns every part and hands each what it needs; the pure core is nobody's. */
+#include "service.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "admin.h"
+#include "clicks.h"
+#include "front.h"
+#include "keys.h"
+#include "log.h"
+#include "meters.h"
+#include "publish.h"
+#include "redis.h"
+#include "schema_check.h"
+#include "stores.h"
+#include "timestamp.h"
+#include "webhook.h"
+
+#define REDIS_CONNECT_DEADLINE_US (1000 * US_PER_MS)
+#define REDIS_REPLY_DEADLINE_US   (1000 * US_PER_MS)
+#define READ_CONNECT_DEADLINE_US  (5 * US_PER_S)
+#define READ_RUN_DEADLINE_US      (10 * US_PER_S)
+#define CHECK_AGAIN_US            (1 * US_PER_S)
+#define PARTITIONS_US             (24 * 3600 * US_PER_S)
+#define LAST_JOBS_US              (20 * US_PER_MS) /* between looks at what is still under way */
+#define LAST_JOBS_MAX             300              /* looks: 6 s, over a posting run's deadline */
+#define ADDRESS_TEXT_MAX          128
+
+struct service {
+	const struct config *config;
+	int argc;
+	char **argv;
+	int exit_code;
+	bool is_checked, is_ready, is_stopping;
+	unsigned last_looks;
+	int64_t partitions_us; /* loop time when they were last made; 0: never */
+	struct entropy entropy;
+	struct meters meters;
+	struct keys keys;
+	struct loop *loop;
+	struct redis *redis;
+	struct db *read_db;
+	struct schema_check check;
+	struct stores *stores;
+	struct clicks *clicks;
+	struct post *post;
+	struct webhook *webhook;
+	struct api *api;
+	struct publish *publish; /* from when the schema was found to fit */
+	struct front front;
+	struct conn_server *server;
+	struct admin *admin;
+	struct loop_timer *check_again, *housekeeping, *last_jobs;
+};
+
+static bool start(struct service *service, struct err *err);
+static bool start_stores(struct service *service, struct err *err);
+static bool start_webhook(struct service *service, struct err *err);
+static bool start_listeners(struct service *service, struct err *err);
+static bool listen_public(struct service *service, struct err *err);
+static void stop(struct service *service);
+static void on_read_state(bool is_up, void *arg);
+static void on_check_again(void *arg);
+static void on_schema(enum schema_result result, const char *why, void *arg);
+static void load_stores(struct service *service);
+static void on_stores(bool is_ok, void *arg);
+static void on_housekeeping(void *arg);
+static void on_partitions(const struct db_result *result, void *arg);
+static void on_keyring(const struct keyring *keyring, void *arg);
+static void on_api_answer(enum api_route route, unsigned status, int64_t took_us, void *arg);
+static void on_health(struct admin_health *health, void *arg);
+static void on_metrics(struct buf *out, void *arg);
+static void on_hangup(int signal_number, void *arg);
+static void on_terminate(int signal_number, void *arg);
+static void on_drained(void *arg);
+static void end(struct service *service, int exit_code);
+
+int service_run(const struct config *config, int argc, char **argv)
+{
+	struct service *const service = calloc(1, sizeof(*service));
+	struct err err = {0};
+	if (service == NULL)
+		return EXIT_FAILURE;
+	*service = (struct service){.config = config, .argc = argc, .argv = argv};
+	entropy_init(&service->entropy);
+	if (start(service, &err)) {
+		loop_run(service->loop);
+	} else {
+		log_error("start_failed", LOG_TEXT("reason", err.msg));
+		service->exit_code = EXIT_FAILURE;
+	}
+	const int exit_code = service->exit_code;
+	stop(service);
+	free(service);
+	log_flush();
+	return exit_code;
+}
+
+static bool start(struct service *service, struct err *err)
+{
+	if (!keys_init(&service->keys, service->config->keyring, on_keyring, service, err))
+		return false;
+	service->loop = loop_new(err);
+	if (service->loop == NULL)
+		return false;
+	service->check_again = loop_timer_new(service->loop, on_check_again, service);
+	service->housekeeping = loop_timer_new(service->loop, on_housekeeping, service);
+	service->last_jobs = loop_timer_new(service->loop, on_drained, service);
+	if (service->check_again == NULL || service->housekeeping == NULL ||
+		service->last_jobs == NULL)
+		return err_set(err, ERR_LIMIT, 0, "no memory for timers");
+	return start_stores(service, err) && start_webhook(service, err) &&
+	       start_listeners(service, err) &&
+	       loop_signal(service->loop, SIGHUP, on_hangup, service, err) &&
+	       loop_signal(service->loop, SIGTERM, on_terminate, service, err) &&
+	       loop_signal(service->loop, SIGINT, on_terminate, service, err);
+}
+
+static bool start_stores(struct service *service, struct err *err)
+{
+	struct redis_config redis = {.name = "attributor-clicks",
+		.connect_deadline_us = REDIS_CONNECT_DEADLINE_US,
+		.reply_deadline_us = REDIS_REPLY_DEADLINE_US};
+	if (!redis_url_parse(str_from(service->config->secret_redis_url), &redis.url, err))
+		return false;
+	service->redis = redis_new(service->loop, &redis, err);
+	explicit_bzero(&redis.url, sizeof(redis.url));
+	if (service->redis == NULL)
+		return false;
+	service->read_db = db_new(service->loop,
+		&(struct db_config){.url = service->config->secret_database_url,
+			.name = "wasl-attributor read",
+			.connect_deadline_us = READ_CONNECT_DEADLINE_US,
+			.run_deadline_us = READ_RUN_DEADLINE_US,
+			.on_state = on_read_state,
+			.arg = service},
+		err);
+	if (service->read_db == NULL)
+		return false;
+	service->check = (struct schema_check){service->read_db, on_schema, service};
+	service->stores = stores_new(service->loop, service->read_db, &service->keys.ring, err);
+	return service->stores != NULL;
+}
+
+static bool start_webhook(struct service *service, struct err *err)
+{
+	service->clicks = clicks_new(service->loop, &service->keys, &service->meters, err);
+	if (service->clicks == NULL)
+		return false;
+	clicks_set_redis(service->clicks, service->redis);
+	service->post = post_new(service->loop,
+		&(struct post_config){.database_url = service->config->secret_database_url,
+			.batch_max = (unsigned)service->config->batch_max,
+			.meters = &service->meters},
+		err);
+	if (service->post == NULL)
+		return false;
+	service->webhook = webhook_new(service->loop,
+		&(struct webhook_config){.stores = service->stores,
+			.keys = &service->keys,
+			.clicks = service->clicks,
+			.post = service->post,
+			.read_db = service->read_db,
+			.entropy = &service->entropy,
+			.meters = &service->meters,
+			.order_deadline_us = service->config->order_deadline_us},
+		err);
+	if (service->webhook == NULL)
+		return false;
+	service->api = api_new(service->loop,
+		&(struct api_config){.db = service->read_db,
+			.link_base = service->config->link_base,
+			.keyring = &service->keys.ring,
+			.on_answer = on_api_answer,
+			.arg = service},
+		err);
+	return service->api != NULL;
+}
+
+static bool start_listeners(struct service *service, struct err *err)
+{
+	struct conn_limits limits = conn_limits_default;
+	limits.body_max = HTTP_BODY_MAX;
+	front_init(&service->front, service->webhook, service->api, &service->meters);
+	const struct conn_handlers handlers = front_handlers(&service->front);
+	service->server = conn_server_new(service->loop, &limits, &handlers, err);
+	if (service->server == NULL || !listen_public(service, err))
+		return false;
+	struct conn_address address;
+	if (!conn_address_parse(str_from(service->config->admin_listen), &address, err))
+		return false;
+	service->admin = admin_new(service->loop, &address,
+		&(struct admin_handlers){
+			.on_health = on_health, .on_metrics = on_metrics, .arg = service},
+		err);
+	if (service->admin == NULL)
+		return false;
+	char text[ADDRESS_TEXT_MAX];
+	conn_address_format(text, sizeof(text), admin_address(service->admin));
+	log_info("listening", LOG_TEXT("listener", "admin"), LOG_TEXT("addr", text));
+	return true;
+}
+
+static bool listen_public(struct service *service, struct err *err)
+{
+	struct conn_address address;
+	struct sockaddr_storage bound = {0};
+	socklen_t len = sizeof(bound);
+	char text[ADDRESS_TEXT_MAX];
+	if (!conn_address_parse(str_from(service->config->listen), &address, err))
+		return false;
+	const int fd = conn_listen(&address, false, true, err);
+	if (fd < 0)
+		return false;
+	getsockname(fd, (struct sockaddr *)&bound, &len);
+	conn_address_format(text, sizeof(text), &bound);
+	if (!conn_server_listen(service->server, fd, err))
+		return false;
+	log_info("listening", LOG_TEXT("listener", "public"), LOG_TEXT("addr", text));
+	return true;
+}
+
+/* What waits on something is told before what it would go on with is gone: Redis, then the reading
+ * connection, then the posting ones; the listener's answers last. */
+static void stop(struct service *service)
+{
+	if (service->clicks != NULL)
+		clicks_set_redis(service->clicks, NULL);
+	redis_free(service->redis);
+	publish_free(service->publish);
+	db_free(service->read_db);
+	stores_free(service->stores);
+	post_free(service->post);
+	admin_free(service->admin);
+	conn_server_free(service->server);
+	front_release(&service->front);
+	api_free(service->api);
+	webhook_free(service->webhook);
+	clicks_free(service->clicks);
+	loop_timer_free(service->check_again);
+	loop_timer_free(service->housekeeping);
+	loop_timer_free(service->last_jobs);
+	loop_free(service->loop);
+	keys_release(&service->keys);
+}
+
+static void on_read_state(bool is_up, void *arg)
+{
+	struct service *const service = arg;
+	if (!is_up)
+		return;
+	if (!service->is_checked)
+		schema_check_start(&service->check);
+	else
+		load_stores(service);
+}
+
+static void on_check_again(void *arg)
+{
+	struct service *const service = arg;
+	if (!service->is_checked)
+		schema_check_start(&service->check);
+	else if (!stores_is_loaded(service->stores))
+		load_stores(service);
+}
+
+static void on_schema(enum schema_result result, const char *why, void *arg)
+{
+	struct service *const service = arg;
+	switch (result) {
+	case SCHEMA_REFUSED:
+		log_error("start_refused", LOG_TEXT("reason", why));
+		end(service, EXIT_FAILURE);
+		return;
+	case SCHEMA_UNREACHABLE:
+		loop_timer_set(service->check_again, CHECK_AGAIN_US);
+		return;
+	case SCHEMA_FITS:
+		break;
+	}
+	service->is_checked = true;
+	struct publish_config config = {.database_url = service->config->secret_database_url,
+		.entropy = &service->entropy,
+		.stores = service->stores};
+	struct err err = {0};
+	if (!redis_url_parse(
+		    str_from(service->config->secret_redis_url), &config.redis_url, &err) ||
+		(service->publish = publish_new(service->loop, &config, &err)) == NULL) {
+		log_error("start_failed", LOG_TEXT("reason", err.msg));
+		end(service, EXIT_FAILURE);
+		return;
+	}
+	load_stores(service);
+	on_housekeeping(service);
+}
+
+static void load_stores(struct service *service)
+{
+	stores_refresh(service->stores, NULL, 0, on_stores, service);
+}
+
+static void on_stores(bool is_ok, void *arg)
+{
+	struct service *const service = arg;
+	if (!is_ok && !stores_is_loaded(service->stores))
+		loop_timer_set(service->check_again, CHECK_AGAIN_US);
+	if (!is_ok || service->is_ready)
+		return;
+	service->is_ready = true;
+	log_info("ready", LOG_NUM("stores", stores_count(service->stores)));
+}
+
+/* Months of raw bodies are made ahead, so that none goes to the DEFAULT partition. */
+static void on_housekeeping(void *arg)
+{
+	struct service *const service = arg;
+	static const char partitions_sql[] = "SELECT wasl.make_body_partitions(2)";
+	const struct db_statement statement = {.sql = partitions_sql};
+	const int64_t now_us = loop_now_us(service->loop);
+	if (service->partitions_us == 0 || now_us - service->partitions_us > PARTITIONS_US)
+		db_run(service->read_db, &statement, 1, on_partitions, service);
+	loop_timer_set(service->housekeeping, service->config->timer_interval_us);
+}
+
+static void on_partitions(const struct db_result *result, void *arg)
+{
+	struct service *const service = arg;
+	if (result->status == DB_OK)
+		service->partitions_us = loop_now_us(service->loop);
+	else
+		log_warn("partitions_not_made", LOG_TEXT("sqlstate", result->sqlstate),
+			LOG_TEXT("reason", result->message));
+}
+
+static void on_keyring(const struct keyring *keyring, void *arg)
+{
+	struct service *const service = arg;
+	struct err err = {0};
+	stores_set_keyring(service->stores, keyring);
+	if (!api_set_keyring(service->api, keyring, &err))
+		log_error("keyring_not_used", LOG_TEXT("reason", err.msg));
+}
+
+static void on_api_answer(enum api_route route, unsigned status, int64_t took_us, void *arg)
+{
+	struct service *const service = arg;
+	meters_request(&service->meters, route, status, took_us);
+}
+
+static void on_health(struct admin_health *health, void *arg)
+{
+	const struct service *const service = arg;
+	health->is_ready = service->is_ready && !service->is_stopping;
+	if (!redis_is_up(service->redis))
+		health->degraded[health->degraded_count++] = "redis";
+	if (!db_is_up(service->read_db) || !post_is_up(service->post))
+		health->degraded[health->degraded_count++] = "postgres";
+}
+
+static void on_metrics(struct buf *out, void *arg)
+{
+	const struct service *const service = arg;
+	const bool has_publish = service->publish != NULL;
+	const struct meters_gauges gauges = {.connections = conn_server_counts(service->server),
+		.redis = {redis_counts(service->redis),
+			has_publish ? publish_redis_counts(service->publish) : NULL},
+		.publish = has_publish ? publish_counts(service->publish) : NULL,
+		.queued = post_queued(service->post),
+		.jobs = webhook_jobs(service->webhook),
+		.stores = stores_count(service->stores),
+		.now_us = loop_now_us(service->loop)};
+	meters_write(&service->meters, &gauges, out);
+}
+
+static void on_hangup(int signal_number, void *arg)
+{
+	struct service *const service = arg;
+	struct err err = {0};
+	enum log_level level;
+	(void)signal_number;
+	if (keys_reload(&service->keys, &err))
+		log_info("keyring_reloaded", LOG_TEXT("why", "sighup"));
+	else
+		log_error("keyring_refused", LOG_TEXT("reason", err.msg));
+	if (config_reload_level(service->argc, service->argv, &level))
+		log_set_level(level);
+	else
+		log_error("config_refused", LOG_TEXT("kept", "log-level"));
+}
+
+/* The second one does not wait. */
+static void on_terminate(int signal_number, void *arg)
+{
+	struct service *const service = arg;
+	log_info("stopping", LOG_NUM("signal", signal_number));
+	if (service->is_stopping) {
+		loop_stop(service->loop);
+		return;
+	}
+	service->is_stopping = true;
+	conn_server_drain(service->server, on_drained, service);
+}
+
+/* Every webhook is answered; those that came too late for it are still let to commit. */
+static void on_drained(void *arg)
+{
+	struct service *const service = arg;
+	if (webhook_jobs(service->webhook) > 0 && service->last_looks++ < LAST_JOBS_MAX)
+		loop_timer_set(service->last_jobs, LAST_JOBS_US);
+	else
+		end(service, EXIT_SUCCESS);
+}
+
+static void end(struct service *service, int exit_code)
+{
+	service->exit_code = exit_code;
+	if (exit_code == EXIT_SUCCESS)
+		log_info("stopped");
+	loop_stop(service->loop);
+}
