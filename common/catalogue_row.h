@@ -45,7 +45,7 @@ struct catalogue_row {
 	uint32_t store_id; /* product */
 	uint32_t window_s; /* store */
 	struct str param;  /* store: the landing parameter's name, [A-Za-z0-9_.-]{1,32} */
-	struct str url;    /* store and product: checked when it was entered */
+	struct str url;    /* store and product: passes catalogue_url_check */
 };
 
 /* Text: store "V STATUS WINDOW PARAM URL", product "V STATUS STORE URL", affiliate "V STATUS";

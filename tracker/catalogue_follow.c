@@ -85,8 +85,6 @@ static void on_load_head(const struct redis_value *value, uint64_t tag, void *ar
 static void load_pump(struct follow *follow);
 static bool shard_ask(struct follow *follow, enum catalogue_kind kind, uint32_t shard);
 static void on_shard(const struct redis_value *value, uint64_t tag, void *arg);
-static bool load_row(
-	struct follow *follow, struct catalogue *into, const struct catalogue_row *row);
 static void load_finish(struct follow *follow);
 static void load_abandon(struct follow *follow);
 static void log_pump(struct follow *follow);
@@ -415,27 +413,12 @@ static void on_shard(const struct redis_value *value, uint64_t tag, void *arg)
 			!catalogue_row_parse(redis_value_text(redis_value_at(value, i + 1)), kind,
 				(uint32_t)id, &row)) {
 			load->refused++;
-		} else if (!load_row(follow, load->into, &row)) {
+		} else if (catalogue_put(load->into, &row) == CATALOGUE_NO_MEMORY) {
 			load_abandon(follow);
 			return;
 		}
 	}
 	load_pump(follow);
-}
-
-/* A URL that a Location may not carry is refused here, whoever put it there. False when memory
- * fails. */
-static bool load_row(struct follow *follow, struct catalogue *into, const struct catalogue_row *row)
-{
-	struct str host;
-	if (row->kind != CATALOGUE_AFFILIATE && !catalogue_url_check(row->url, &host)) {
-		if (into == follow->load.into)
-			follow->load.refused++;
-		else
-			follow->rows_refused++;
-		return true;
-	}
-	return catalogue_put(into, row) != CATALOGUE_NO_MEMORY;
 }
 
 static void load_finish(struct follow *follow)
@@ -558,7 +541,7 @@ static unsigned log_entry_apply(struct follow *follow, const struct redis_value 
 		follow->rows_refused++;
 		return 0;
 	}
-	if (!load_row(follow, follow->serving, &row))
+	if (catalogue_put(follow->serving, &row) == CATALOGUE_NO_MEMORY)
 		follow->has_redis_load = false; /* no memory: the next check loads afresh */
 	return 1;
 }

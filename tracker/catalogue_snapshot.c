@@ -208,11 +208,9 @@ static bool row_read(struct stream *stream, struct catalogue *catalogue, struct 
 	if (raw.len <= sizeof(text))
 		stream_read(stream, text, raw.len);
 	struct catalogue_row row;
-	struct str host;
 	if (stream->has_failed || raw.len > sizeof(text) || head[0] >= CATALOGUE_KINDS ||
-		!catalogue_row_parse(raw, (enum catalogue_kind)head[0],
-			(uint32_t)number_get(head + 1, 4), &row) ||
-		(row.kind != CATALOGUE_AFFILIATE && !catalogue_url_check(row.url, &host)))
+		!catalogue_row_parse(
+			raw, (enum catalogue_kind)head[0], (uint32_t)number_get(head + 1, 4), &row))
 		return err_set(err, ERR_FORMAT, stream->sys, "%s: cut off or damaged",
 			CATALOGUE_SNAPSHOT_NAME);
 	if (catalogue_put(catalogue, &row) == CATALOGUE_NO_MEMORY)

@@ -5,6 +5,7 @@ import concurrent.futures
 import os
 import signal
 import socket
+import threading
 import time
 import unittest
 
@@ -35,6 +36,41 @@ def stored(tracker, where):
 
 def degraded(tracker):
     return tracker.admin("/readyz").json()["degraded"]
+
+
+class FakeRedis(threading.Thread):
+    """Answers in order, but stops before each HSETNX until it is allowed to go on: for answers that come when
+    the test says so. Catalogue reads find nothing."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.allowed = threading.Semaphore(0)
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                client = self.listener.accept()[0]
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def serve(self, client):
+        replies = {b"PING": b"+PONG\r\n", b"HGETALL": b"*0\r\n", b"XREVRANGE": b"*0\r\n",
+                   b"XADD": b"$3\r\n1-1\r\n", b"EXPIREAT": b":1\r\n", b"HSETNX": b":1\r\n"}
+        with client, client.makefile("rb") as file:
+            while line := file.readline():
+                words = []
+                for _ in range(int(line[1:])):
+                    words.append(file.read(int(file.readline()[1:]) + 2)[:-2])
+                if words[0] == b"HSETNX":
+                    self.allowed.acquire()
+                client.sendall(replies.get(words[0], b"+OK\r\n"))
+
+    def close(self):
+        self.listener.close()
 
 
 class RedisFaults(unittest.TestCase):
@@ -98,6 +134,26 @@ class RedisFaults(unittest.TestCase):
             self.assertGreater(tracker.metric("wasl_redis_errors_total", kind="readonly"), 0)
             click(tracker)
             self.assertEqual(stored(tracker, "redis"), 1)
+
+    def test_late_answer_is_not_taken_for_the_next_clicks(self):
+        with Tracker({"workers": 1, "click-deadline": "400ms"}) as tracker:
+            self.assertEqual(tracker.end(), 0)
+            fake = FakeRedis()
+            tracker.settings["redis-url"] = "redis://127.0.0.1:%d" % fake.port
+            tracker.start()
+            wait_until(lambda: tracker.metric("wasl_redis_up") == 1, what="the fake is up")
+            click(tracker)  # its answer is held back
+            self.assertEqual((stored(tracker, "redis"), stored(tracker, "none")), (0, 1))
+            threading.Timer(0.1, fake.allowed.release).start()  # and comes while the next one waits
+            _, took_s = click(tracker)
+            self.assertGreaterEqual(took_s, 0.36)
+            self.assertEqual((stored(tracker, "redis"), stored(tracker, "none")), (0, 2))
+            fake.allowed.release()
+            wait_until(lambda: tracker.metric("wasl_redis_pending") == 0, what="all answers came")
+            fake.allowed.release()
+            click(tracker)
+            self.assertEqual(stored(tracker, "redis"), 1)
+            fake.close()
 
     def test_late_answers_do_no_harm(self):
         with Tracker({"click-deadline": "5ms"}) as tracker:
