@@ -80,7 +80,8 @@ static inline void on_request(struct conn_server *server, struct conn_ref ref,
 	}
 }
 
-static inline unsigned on_head(const struct http_request *request, struct conn_reply *reply, void *arg)
+static inline unsigned on_head(
+	const struct http_request *request, struct conn_reply *reply, void *arg)
 {
 	(void)arg;
 	if (!str_equal(request->path, STR("/no")))

@@ -276,6 +276,7 @@ START_TEST(freeing_tells_everybody_first)
 	redis_free(fixture.redis);
 	ck_assert_uint_eq(fixture.losses, 3);
 	ck_assert_uint_eq(fixture.downs, 0);
+	loop_free(fixture.loop);
 	redis_start();
 	fixture_end();
 }
