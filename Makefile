@@ -61,6 +61,7 @@ $(OUT)/tests/unit/common/%.o     $(OUT)/tests/fuzz/common/%.o     $(OUT)/tests/b
 $(OUT)/tests/unit/tracker/%.o    $(OUT)/tests/fuzz/tracker/%.o:    INC = -iquote tracker -iquote common
 $(OUT)/tests/unit/attributor/%.o $(OUT)/tests/fuzz/attributor/%.o: \
 	INC = -iquote attributor -iquote common -iquote $(OUT)/gen $(shell $(PC) --cflags libpq)
+$(OUT)/tests/unit/ctl/%.o $(OUT)/tests/fuzz/ctl/%.o: INC = -iquote ctl -iquote common
 $(OUT)/tests/fuzz/replay.o: INC =
 
 $(OUT)/%.o: %.c Makefile
@@ -98,6 +99,8 @@ $(UNIT): LIBS = $(shell $(PC) --libs check) $(LIBS_common) $(LIBS_pg)
 $(OUT)/tests/unit/common/%:     $(OUT)/tests/unit/common/%.o     $(OUT)/libcommon.a ; $(LINK)
 $(OUT)/tests/unit/tracker/%:    $(OUT)/tests/unit/tracker/%.o    $(call objs,tracker) $(OUT)/libcommon.a ; $(LINK)
 $(OUT)/tests/unit/attributor/%: $(OUT)/tests/unit/attributor/%.o $(ATTRIBUTOR_OBJS) $(OUT)/libcommon.a ; $(LINK)
+CTL_PURE = $(patsubst %,$(OUT)/ctl/%.o,csv sign text)
+$(OUT)/tests/unit/ctl/%: $(OUT)/tests/unit/ctl/%.o $(CTL_PURE) $(OUT)/libcommon.a ; $(LINK)
 
 # Fuzz targets: libFuzzer with MODE=fuzz; in every other mode a small main replays the committed corpus.
 FUZZ := $(patsubst %.c,$(OUT)/%,$(wildcard tests/fuzz/*/fuzz_*.c))
@@ -105,6 +108,7 @@ FUZZ_MAIN = $(if $(filter fuzz,$(MODE)),,$(OUT)/tests/fuzz/replay.o)
 $(FUZZ): LIBS = $(LIBS_common) $(LIBS_pg) $(if $(filter fuzz,$(MODE)),-fsanitize=fuzzer)
 $(OUT)/tests/fuzz/common/%:     $(OUT)/tests/fuzz/common/%.o     $(FUZZ_MAIN) $(OUT)/libcommon.a ; $(LINK)
 $(OUT)/tests/fuzz/tracker/%:    $(OUT)/tests/fuzz/tracker/%.o    $(FUZZ_MAIN) $(call objs,tracker) $(OUT)/libcommon.a ; $(LINK)
+$(OUT)/tests/fuzz/ctl/%: $(OUT)/tests/fuzz/ctl/%.o $(FUZZ_MAIN) $(CTL_PURE) $(OUT)/libcommon.a ; $(LINK)
 $(OUT)/tests/fuzz/attributor/%: $(OUT)/tests/fuzz/attributor/%.o $(FUZZ_MAIN) $(ATTRIBUTOR_OBJS) $(OUT)/libcommon.a ; $(LINK)
 
 # Benchmarks in C, one binary each.
