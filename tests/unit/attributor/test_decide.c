@@ -256,10 +256,9 @@ static const struct {
 } row_moves[] = {
 	{false, false, 0, 1000, MOVE_ACCRUE},
 	{true, false, 1000, 0, MOVE_ACCRUE}, /* no change at all */
-	{true, false, 400, 600, MOVE_ACCRUE},
-	{true, false, 0, 1000, MOVE_ACCRUE},
-	{true, false, 1500, -500, MOVE_REDUCE},
-	{true, true, 0, 1000, MOVE_ACCRUE},
+	{true, false, 400, 600, MOVE_ACCRUE}, {true, false, 0, 1000, MOVE_ACCRUE},
+	{true, false, 1500, -500, MOVE_REDUCE}, {true, true, 0, 1000, MOVE_ACCRUE},
+	{true, true, 400, 1000, MOVE_ACCRUE}, /* a voided row holds nothing */
 };
 
 START_TEST(a_row_moves_to_the_decision)
