@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * waslctl commission: what affiliates earned, as the API lists it. */
+#include <stdio.h>
 #include <string.h>
 
 #include "list.h"
 #include "nouns.h"
-#include "timestamp.h"
+
+#define US_TEXT_MAX 24 /* microseconds since 1970 */
 
 static enum call_exit commission_list(struct call *call);
 
@@ -24,7 +26,7 @@ const struct command commission_commands[] = {
 	{0},
 };
 
-static const char *time_param(bool is_given, char out[TIMESTAMP_TEXT_MAX], int64_t us);
+static const char *time_param(bool is_given, char out[US_TEXT_MAX], int64_t us);
 
 static enum call_exit commission_list(struct call *call)
 {
@@ -34,7 +36,7 @@ static enum call_exit commission_list(struct call *call)
 		"amount_confirmed", "payout_id", NULL};
 	static const char *const shown[] = {"commission_id", "store", "affiliate", "order_id",
 		"amount", "currency", "state", "age_days", "confirmed_at", "reason", NULL};
-	char from_text[TIMESTAMP_TEXT_MAX], to_text[TIMESTAMP_TEXT_MAX];
+	char from_text[US_TEXT_MAX], to_text[US_TEXT_MAX];
 	int64_t from_us = 0, to_us = 0;
 	if (!call_one_of(call, "state", "pending|held|approved|paid|voided|reversed") ||
 		!call_id(call, "affiliate") || !call_id(call, "store") ||
@@ -51,7 +53,8 @@ static enum call_exit commission_list(struct call *call)
 	return list_print(call,
 		&(struct list){
 			.sql = "SELECT row_to_json(p) FROM wasl.commissions_page($3, $4::bigint, "
-			       "$5::bigint, $6::timestamptz, $7::timestamptz, $1::bigint, "
+			       "$5::bigint, wasl.from_us($6::bigint), wasl.from_us($7::bigint), "
+			       "$1::bigint, "
 			       "$2::integer) p",
 			.key = "commission_id",
 			.columns = as == LIST_CSV ? all : shown,
@@ -63,11 +66,10 @@ static enum call_exit commission_list(struct call *call)
 			.param_count = 5});
 }
 
-/* To the microsecond: the text that people read is cut to milliseconds. */
-static const char *time_param(bool is_given, char out[TIMESTAMP_TEXT_MAX], int64_t us)
+static const char *time_param(bool is_given, char out[US_TEXT_MAX], int64_t us)
 {
 	if (!is_given)
 		return NULL;
-	timestamp_format(out, us);
+	snprintf(out, US_TEXT_MAX, "%lld", (long long)us);
 	return out;
 }
