@@ -151,6 +151,7 @@ SHARE    = $(DESTDIR)$(PREFIX)/share
 install: all ## into DESTDIR and PREFIX
 	@$(INSTALL) $(DESTDIR)$(PREFIX)/bin -m 755 $(BIN)/wasl-tracker $(BIN)/wasl-attributor $(BIN)/waslctl
 	@$(INSTALL) $(SHARE)/man/man8 -m 644 tracker/*.8 attributor/*.8
+	@$(INSTALL) $(SHARE)/man/man7 -m 644 attributor/*.7
 	@$(INSTALL) $(SHARE)/man/man1 -m 644 ctl/*.1
 	@$(INSTALL) $(SHARE)/wasl/schema -m 644 schema/*
 	@for f in $$(cd deploy && find . -type f); do \

@@ -5,8 +5,9 @@
 #include "api_call.h"
 #include "json_text.h"
 
-#define LINK_ANSWER_MAX 8192 /* the base, escaped to six times its length at worst, and the token \
-			      */
+#define LINK_ANSWER_MAX                                                           \
+	8192 /* the base, escaped to six times its length at worst, and the token \
+	      */
 
 static const char sql_exists[] =
 	"SELECT EXISTS (SELECT FROM wasl.affiliates WHERE affiliate_id = $1::bigint), "

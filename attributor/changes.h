@@ -13,11 +13,12 @@
 #include "catalogue_row.h"
 #include "str.h"
 
-#define CHANGES_IDS_MAX    50000 /* of one kind */
-#define CHANGES_TOKENS_MAX 256   /* the newest beyond it go unanswered: their senders stop waiting \
-				  */
-#define CHANGES_TOKEN_MAX 64     /* bytes */
-#define NOTICE_IDS_MAX    4000   /* a payload is under 8,000 bytes, an id takes two */
+#define CHANGES_IDS_MAX 50000 /* of one kind */
+#define CHANGES_TOKENS_MAX                                                                       \
+	256                    /* the newest beyond it go unanswered: their senders stop waiting \
+				*/
+#define CHANGES_TOKEN_MAX 64   /* bytes */
+#define NOTICE_IDS_MAX    4000 /* a payload is under 8,000 bytes, an id takes two */
 
 struct notice {
 	bool is_ack;

@@ -232,8 +232,8 @@ static void stop(struct service *service)
 	if (service->clicks != NULL)
 		clicks_set_redis(service->clicks, NULL);
 	redis_free(service->redis);
-	publish_free(service->publish);
 	db_free(service->read_db);
+	publish_free(service->publish);
 	stores_free(service->stores);
 	post_free(service->post);
 	admin_free(service->admin);
