@@ -458,16 +458,20 @@ static enum redis_error classify(struct str text)
 	return REDIS_ERROR_OTHER;
 }
 
-/* After a stall of our own the reply may be here, unread: what is there is read before anybody is
- * blamed. */
+/* After a stall of our own the replies may be here, unread: what is there is read, as long as that
+ * helps, before anybody is blamed. */
 static void check_oldest(struct redis *redis)
 {
 	const int64_t deadline_us = redis->config.reply_deadline_us;
 	const int64_t now_us = loop_now_us(redis->loop);
 	const struct redis_queue *queue = &redis->queue;
-	if (queue->count > 0 && redis_queue_oldest_us(queue) + deadline_us <= now_us &&
-		!read_replies(redis))
-		return;
+	uint32_t before = queue->count + 1;
+	while (queue->count > 0 && queue->count < before &&
+		redis_queue_oldest_us(queue) + deadline_us <= now_us) {
+		before = queue->count;
+		if (!read_replies(redis))
+			return;
+	}
 	if (queue->count == 0)
 		return;
 	const int64_t rest_us = redis_queue_oldest_us(queue) + deadline_us - now_us;
