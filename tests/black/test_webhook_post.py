@@ -1,0 +1,431 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An event takes effect exactly once: repeats, races, databases that fail half-way, processes that die."""
+
+import concurrent.futures
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+import unittest
+
+import stack
+from shop import Attributor, Shop, instant
+
+running = stack.Stack()
+LATE_LIMIT_S = 3.0  # order-deadline is 1 s; this machine has other work
+
+
+def setUpModule():
+    running.start()
+    Case.shop = Shop(running)
+
+
+def tearDownModule():
+    try:
+        verified = running.waslctl("verify")
+        assert verified.rc == 0, verified
+    finally:
+        running.stop()
+
+
+class Proxy:
+    """Between the attributor and Postgres; from hold() on, what a COMMIT is answered never arrives."""
+
+    def __init__(self):
+        self.target = running.env["WASL_ATTRIBUTOR_DATABASE_URL"].split("@")[1].split("/")[0].split(":")
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.is_holding, self.has_held = False, threading.Event()
+        self.sockets = []
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def url(self):
+        head, tail = running.env["WASL_ATTRIBUTOR_DATABASE_URL"].split("@")
+        return "%s@127.0.0.1:%d/%s" % (head, self.listener.getsockname()[1], tail.split("/")[1])
+
+    def accept(self):
+        while True:
+            try:
+                client = self.listener.accept()[0]
+            except OSError:
+                return
+            server = socket.create_connection((self.target[0], int(self.target[1])))
+            self.sockets += [client, server]
+            threading.Thread(target=self.pump, args=(client, server, False), daemon=True).start()
+            threading.Thread(target=self.pump, args=(server, client, True), daemon=True).start()
+
+    def pump(self, source, sink, is_answer):
+        try:
+            while data := source.recv(65536):
+                if is_answer and self.is_holding and b"COMMIT\0" in data:
+                    self.has_held.set()
+                    return
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def close(self):
+        for one in [self.listener] + self.sockets:
+            try:
+                one.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            one.close()
+
+
+class Case(unittest.TestCase):
+    shop = None
+
+    def order_id(self):
+        return self.id().rsplit(".", 1)[1]
+
+    def click(self):
+        return self.shop.dated_click(time.time() - 60)
+
+    def counts(self, order_id):
+        """Events, decisions, commissions and ledger entries of an order."""
+        where = " WHERE store_id = %d AND order_id = '%s'" % (self.shop.id, order_id)
+        return [int(running.sql(query + where)[0][0]) for query in (
+            "SELECT count(*) FROM wasl.events", "SELECT count(*) FROM wasl.decisions",
+            "SELECT count(*) FROM wasl.commissions",
+            "SELECT count(*) FROM wasl.entries JOIN wasl.commissions USING (store_id, commission_id)")]
+
+
+class Repeats(Case):
+    def test_the_same_body_again_is_the_same_answer(self):
+        event = self.shop.order([self.click()], order_id=self.order_id())
+        first = self.shop.done(event, "repeat-1")
+        self.assertFalse(first["duplicate"])
+        for _ in range(3):
+            again = self.shop.done(event, "repeat-1")
+            self.assertEqual(again, dict(first, duplicate=True))
+        self.assertEqual(self.counts(self.order_id()), [1, 1, 1, 2])
+
+    def test_the_answer_stays_what_it_was_after_later_changes(self):
+        event = self.shop.order([self.click()], order_id=self.order_id())
+        first = self.shop.done(event, "repeat-2")
+        self.shop.done(self.shop.order(event["data"]["clicks"], ["500.00"], self.order_id()))
+        self.assertEqual(self.shop.done(event, "repeat-2"), dict(first, duplicate=True))
+        self.assertEqual(self.shop.rows(self.order_id()), [(self.shop.affiliate, "pending", "50.00")])
+
+    def test_a_repeat_with_an_old_timestamp_is_401_and_with_a_new_one_a_duplicate(self):
+        event = self.shop.order(order_id=self.order_id())
+        self.shop.done(event, "repeat-3")
+        self.assertEqual(self.shop.send(event, "repeat-3", timestamp=int(time.time()) - 1000).status, 401)
+        self.assertTrue(self.shop.done(event, "repeat-3")["duplicate"])
+
+    def test_another_body_under_the_same_id_is_409(self):
+        event = self.shop.order(order_id=self.order_id())
+        self.shop.done(event, "repeat-4")
+        for other in (dict(event, note=1), self.shop.order(order_id=self.order_id() + "-other")):
+            answer = self.shop.send(other, "repeat-4")
+            self.assertEqual((answer.status, answer.json()["code"]), (409, "webhook_id_reused"))
+        self.assertEqual(self.counts(self.order_id() + "-other"), [0, 0, 0, 0])
+        where = "order_id = '%s-other'" % self.order_id()
+        self.assertEqual(running.sql("SELECT count(*) FROM wasl.orders WHERE " + where), [["0"]])
+
+    def test_ids_belong_to_their_store(self):
+        other = Shop(running, host="sameid.example")
+        self.shop.done(self.shop.order(order_id=self.order_id()), "repeat-5")
+        self.assertFalse(other.done(other.order(order_id=self.order_id()), "repeat-5")["duplicate"])
+
+    def test_a_deferred_event_repeats_too(self):
+        event = {"type": "order.returned", "timestamp": instant(), "data": {"order_id": self.order_id()}}
+        first = self.shop.done(event, "repeat-6")
+        self.assertEqual(first, {"order_id": self.order_id(), "decision": "deferred", "reason": None,
+                                 "commissions": [], "duplicate": False})
+        self.assertEqual(self.shop.done(event, "repeat-6"), dict(first, duplicate=True))
+
+    def test_every_type_is_stored_whole(self):
+        for kind in ("amended", "shipped", "delivered", "collected", "refunded", "returned", "refused", "cancelled",
+                     "reinstated"):
+            event = self.shop.order(kind="order." + kind, order_id="%s-%s" % (self.order_id(), kind))
+            self.assertEqual(self.shop.done(event)["decision"], "deferred", kind)
+            facts = running.sql("SELECT facts->>'type', facts->'lines'->0->>'line_id' FROM wasl.events "
+                                "WHERE order_id = '%s-%s'" % (self.order_id(), kind))
+            self.assertEqual(facts, [["order." + kind, "1"]])
+
+
+class Changes(Case):
+    def test_the_same_order_under_a_new_id_is_an_amendment(self):
+        token = self.click()
+        amounts = []
+        for prices in (["100.00"], ["250.00"], ["250.00"], ["40.00", "10.00"], ["0.00"]):
+            answer = self.shop.done(self.shop.order([token], prices, self.order_id()))
+            amounts.append(answer["commissions"][0]["amount"])
+            self.assertEqual(len(answer["commissions"]), 1)
+        self.assertEqual(amounts, ["10.00", "25.00", "25.00", "5.00", "0.00"])
+        self.assertEqual(self.shop.show(self.order_id())["decision"]["version"], 4)
+        moves = running.sql(
+            "SELECT e.move, e.amount_minor FROM wasl.entries e JOIN wasl.commissions c USING (store_id, commission_id) "
+            "WHERE c.order_id = '%s' AND e.account = 'pending' ORDER BY e.entry_id" % self.order_id())
+        self.assertEqual(moves, [["accrue", "1000"], ["accrue", "1500"], ["reduce", "-2000"], ["reduce", "-500"]])
+        effects = [event["effect"] for event in self.shop.show(self.order_id())["events"]]
+        self.assertEqual(effects, ["accrued", "amended", "unchanged", "amended", "amended"])
+
+    def test_the_highest_order_version_holds_whenever_it_comes(self):
+        token = self.click()
+        for version, price in ((3, "300.00"), (1, "100.00"), (2, "200.00")):
+            self.shop.done(self.shop.order([token], [price], self.order_id(), order_version=version))
+        self.assertEqual(self.shop.rows(self.order_id()), [(self.shop.affiliate, "pending", "30.00")])
+
+    def test_an_order_takes_only_so_many_events(self):
+        store, name = self.shop.id, self.order_id()
+        self.shop.done(self.shop.order(order_id=name), "many-0")
+        running.sql(
+            "INSERT INTO wasl.event_ids SELECT store_id, 'many-' || n, order_id, body_sha256, received_at, NULL "
+            "FROM wasl.event_ids, generate_series(1, 999) n WHERE event_id = 'many-0'; "
+            "INSERT INTO wasl.events SELECT store_id, order_id, 'many-' || n, 'order.shipped', occurred_at, received_at, "
+            "order_version, 'deferred', jsonb_set(jsonb_set(facts, '{type}', '\"order.shipped\"'), '{event_id}', "
+            "to_jsonb('many-' || n)) FROM wasl.events, generate_series(1, 999) n WHERE event_id = 'many-0'")
+        answer = self.shop.send(self.shop.order(order_id=name), "many-over")
+        self.assertEqual((answer.status, answer.json()["code"]), (422, "too_many_events"))
+        rows = running.sql("SELECT count(*) FROM wasl.events WHERE store_id = %d AND order_id = '%s'" % (store, name))
+        self.assertEqual(rows, [["1000"]])
+
+
+class Races(Case):
+    def test_fifty_at_once_take_effect_once(self):
+        event = self.shop.order([self.click()], order_id=self.order_id())
+        body = json.dumps(event).encode()
+        with concurrent.futures.ThreadPoolExecutor(50) as pool:
+            answers = list(pool.map(lambda _: self.shop.send(body, "race-1"), range(50)))
+        self.assertEqual({answer.status for answer in answers}, {200})
+        self.assertEqual(sum(not answer.json()["duplicate"] for answer in answers), 1)
+        self.assertEqual(len({json.dumps(dict(answer.json(), duplicate=None)) for answer in answers}), 1)
+        self.assertEqual(self.counts(self.order_id()), [1, 1, 1, 2])
+
+    def test_fifty_ids_of_one_order_at_once(self):
+        token = self.click()
+        events = [self.shop.order([token], ["%d.00" % (100 + n)], self.order_id(), order_version=n) for n in range(50)]
+        with concurrent.futures.ThreadPoolExecutor(50) as pool:
+            answers = list(pool.map(self.shop.send, events))
+        self.assertEqual({answer.status for answer in answers}, {200})
+        self.assertEqual(self.shop.rows(self.order_id()), [(self.shop.affiliate, "pending", "14.90")])
+        self.assertEqual(self.counts(self.order_id())[0], 50)
+
+    def test_one_id_for_many_orders_at_once(self):
+        events = [self.shop.order(order_id="%s-%d" % (self.order_id(), n)) for n in range(20)]
+        with concurrent.futures.ThreadPoolExecutor(20) as pool:
+            answers = list(pool.map(lambda event: self.shop.send(event, "race-3").status, events))
+        self.assertEqual(sorted(answers), [200] + [409] * 19)
+        rows = running.sql("SELECT count(*) FROM wasl.orders WHERE order_id LIKE '%s-%%'" % self.order_id())
+        self.assertEqual(rows, [["1"]])
+
+    def test_two_attributors_at_once_on_the_same_orders(self):
+        token = self.click()
+        other = Attributor(running).wait_ready()
+        self.addCleanup(other.kill)
+        events = [(self.shop.order([token], ["%d.00" % (100 + n)], "%s-%d" % (self.order_id(), n % 4), order_version=n),
+                   "two-%d" % n) for n in range(40)]
+
+        def send(number):
+            event, name = events[number // 2]
+            if number % 2:
+                return other.send(self.shop.store, event, name)
+            return self.shop.send(event, name)
+
+        with concurrent.futures.ThreadPoolExecutor(40) as pool:
+            answers = list(pool.map(send, range(80)))
+        self.assertEqual({answer.status for answer in answers}, {200})
+        self.assertEqual(sum(not answer.json()["duplicate"] for answer in answers), 40)
+        for n in range(4):
+            self.assertEqual(self.shop.rows("%s-%d" % (self.order_id(), n)),
+                             [(self.shop.affiliate, "pending", "%d.%d0" % divmod(136 + n, 10))])
+            self.assertEqual(self.counts("%s-%d" % (self.order_id(), n))[0], 10)
+
+
+class Death(Case):
+    def test_killed_between_commit_and_answer(self):
+        proxy = Proxy()
+        self.addCleanup(proxy.close)
+        other = Attributor(running, database_url=proxy.url()).wait_ready()
+        self.addCleanup(other.kill)
+        event = self.shop.order([self.click()], order_id=self.order_id())
+        proxy.is_holding = True
+
+        def send():
+            try:
+                return other.send(self.shop.store, event, "killed-1")
+            except (ConnectionError, AssertionError):
+                return None
+
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            sending = pool.submit(send)
+            self.assertTrue(proxy.has_held.wait(10), "no COMMIT came")
+            other.kill()
+            self.assertIsNone(sending.result(), "it was answered")
+        self.assertEqual(self.counts(self.order_id()), [1, 1, 1, 2])
+        again = self.shop.done(event, "killed-1")
+        self.assertTrue(again["duplicate"])
+        self.assertEqual([row["amount"] for row in again["commissions"]], ["10.00"])
+        self.assertEqual(self.counts(self.order_id()), [1, 1, 1, 2])
+
+    def test_an_unknown_commit_is_found_again_by_the_same_process(self):
+        proxy = Proxy()
+        self.addCleanup(proxy.close)
+        other = Attributor(running, database_url=proxy.url(), order_deadline="20s").wait_ready()
+        self.addCleanup(other.kill)
+        event = self.shop.order([self.click()], order_id=self.order_id())
+        proxy.is_holding = True
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            sending = pool.submit(other.send, self.shop.store, event, "unknown-1")
+            self.assertTrue(proxy.has_held.wait(10), "no COMMIT came")
+            proxy.is_holding = False
+            answer = sending.result()
+        self.assertEqual(answer.status, 200, answer)
+        self.assertEqual(self.counts(self.order_id()), [1, 1, 1, 2])
+
+    def test_killed_and_started_again(self):
+        event = self.shop.order([self.click()], order_id=self.order_id())
+        first = self.shop.done(event, "killed-2")
+        running.kill("attributor")
+        running.start_service("attributor")
+        stack.wait_until(lambda: running.attributor_admin("/readyz").status == 200, what="ready")
+        self.assertEqual(self.shop.done(event, "killed-2"), dict(first, duplicate=True))
+
+
+class Database(Case):
+    def away(self, answer):
+        self.assertEqual((answer.status, answer.json()["code"]), (503, "database_unavailable"), answer)
+        self.assertGreater(int(answer.header("retry-after")), 0)
+
+    def eventually(self, event, webhook_id):
+        def taken():
+            answer = self.shop.send(event, webhook_id)
+            self.assertIn(answer.status, (200, 503), answer)
+            return answer if answer.status == 200 else None
+
+        return stack.wait_until(taken, 30, "the event is taken").json()
+
+    def test_stopped_and_back(self):
+        event = self.shop.order([self.click()], order_id=self.order_id())
+        self.shop.done(self.shop.order())
+        running.stop_service("postgres")
+        try:
+            for _ in range(3):
+                began = time.monotonic()
+                self.away(self.shop.send(event, "away-1"))
+                self.assertLess(time.monotonic() - began, LATE_LIMIT_S)
+            health = running.attributor_admin("/readyz")
+            self.assertEqual((health.status, health.json()["degraded"]), (200, ["postgres"]))
+            bad = self.shop.send(event, "away-1", secret="whsec_" + "A" * 32)
+            self.assertIn(bad.status, (401, 503))
+        finally:
+            running.start_service("postgres")
+        self.assertEqual(self.eventually(event, "away-1")["commissions"][0]["amount"], "10.00")
+        self.assertEqual(self.counts(self.order_id()), [1, 1, 1, 2])
+        self.assertGreater(running.metric("attributor", "wasl_postgres_errors_total", sqlstate="08001"), 0)
+
+    def test_locked_for_a_while(self):
+        event = self.shop.order([self.click()], order_id=self.order_id())
+        lock = subprocess.Popen(
+            ["psql", "-X", "-q", "-d", running.env["WASL_DATABASE_URL"], "-c",
+             "BEGIN; LOCK TABLE wasl.orders IN EXCLUSIVE MODE; SELECT pg_sleep(3); COMMIT"],
+            stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+        self.addCleanup(lock.wait)
+        stack.wait_until(lambda: running.sql("SELECT 1 FROM pg_locks WHERE mode = 'ExclusiveLock' AND granted "
+                                             "AND relation = 'wasl.orders'::regclass"), what="the lock")
+        began = time.monotonic()
+        self.away(self.shop.send(event, "locked-1"))
+        self.assertLess(time.monotonic() - began, LATE_LIMIT_S)
+        self.assertEqual(self.eventually(event, "locked-1")["commissions"][0]["amount"], "10.00")
+        self.assertEqual(self.counts(self.order_id()), [1, 1, 1, 2])
+
+    def test_terminated_backends_cost_no_event(self):
+        token = self.click()
+        done = threading.Event()
+
+        def terminate():
+            while not done.is_set():
+                running.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                            "WHERE application_name LIKE 'wasl-attributor post%'", "superuser")
+                time.sleep(0.2)
+
+        killer = threading.Thread(target=terminate)
+        killer.start()
+        try:
+            with concurrent.futures.ThreadPoolExecutor(8) as pool:
+                names = ["%s-%d" % (self.order_id(), n) for n in range(100)]
+                answers = list(pool.map(
+                    lambda name: self.eventually(self.shop.order([token], order_id=name), name), names))
+        finally:
+            done.set()
+            killer.join()
+        self.assertEqual({answer["commissions"][0]["amount"] for answer in answers}, {"10.00"})
+        for name in names:
+            self.assertEqual(self.shop.rows(name), [(self.shop.affiliate, "pending", "10.00")])
+
+    def guarded(self, body):
+        """A trigger of the test's own on wasl.events, until the test is over."""
+        self.addCleanup(running.sql, "DROP FUNCTION IF EXISTS wasl.test_guard() CASCADE; "
+                                     "DROP SEQUENCE IF EXISTS wasl.test_tries")
+        running.sql("CREATE SEQUENCE wasl.test_tries; GRANT USAGE ON wasl.test_tries TO wasl_attributor; "
+                    "CREATE FUNCTION wasl.test_guard() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN "
+                    + body + " RETURN NEW; END $$; CREATE TRIGGER test_guard BEFORE INSERT ON wasl.events "
+                    "FOR EACH ROW EXECUTE FUNCTION wasl.test_guard()")
+
+    def test_one_culprit_does_not_take_the_batch_with_it(self):
+        self.guarded("IF NEW.order_id LIKE '%culprit' THEN RAISE EXCEPTION 'poison'; END IF;")
+        events = [self.shop.order(order_id="%s-%d" % (self.order_id(), n)) for n in range(60)]
+        events[17]["data"]["order_id"] = events[42]["data"]["order_id"] = "culprit"
+        events[42]["data"]["order_id"] = "another-culprit"
+        with concurrent.futures.ThreadPoolExecutor(60) as pool:
+            answers = list(pool.map(self.shop.send, events))
+        statuses = [answer.status for answer in answers]
+        self.assertEqual([n for n, status in enumerate(statuses) if status != 200], [17, 42])
+        for number in (17, 42):
+            self.assertEqual((statuses[number], answers[number].json()["code"]), (500, "internal"))
+        self.assertEqual(running.sql("SELECT count(*) FROM wasl.orders WHERE order_id LIKE '%culprit'"), [["0"]])
+
+    def test_a_value_that_cannot_be_stored_is_422(self):
+        self.guarded("IF NEW.order_id LIKE '%unstorable' THEN RAISE EXCEPTION 'no' USING ERRCODE = '22P02'; END IF;")
+        answer = self.shop.send(self.shop.order(order_id="unstorable"))
+        self.assertEqual((answer.status, answer.json()["code"]), (422, "not_storable"))
+
+    def test_conflicts_are_tried_again(self):
+        for number, state in enumerate(("40001", "40P01", "55P03")):
+            self.guarded("IF nextval('wasl.test_tries') < 3 THEN RAISE EXCEPTION 'busy' USING ERRCODE = '%s'; END IF;"
+                         % state)
+            before = running.metric("attributor", "wasl_postgres_errors_total", sqlstate=state)
+            self.shop.done(self.shop.order(order_id="%s-%d" % (self.order_id(), number)))
+            self.assertEqual(running.metric("attributor", "wasl_postgres_errors_total", sqlstate=state), before + 2)
+            self.doCleanups()
+
+    def test_a_conflict_that_stays_is_503(self):
+        self.guarded("RAISE EXCEPTION 'busy' USING ERRCODE = '40001';")
+        self.away(self.shop.send(self.shop.order(order_id=self.order_id())))
+        self.assertEqual(running.sql("SELECT count(*) FROM wasl.orders WHERE order_id = '%s'" % self.order_id()), [["0"]])
+
+    def test_read_only_is_503_until_it_is_over(self):
+        event = self.shop.order(order_id=self.order_id())
+        self.addCleanup(running.sql, "ALTER ROLE wasl_attributor RESET default_transaction_read_only", "superuser")
+        running.sql("ALTER ROLE wasl_attributor SET default_transaction_read_only = on; "
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'wasl_attributor'",
+                    "superuser")
+        self.away(stack.wait_until(lambda: self.shop.send(event, "readonly-1"), what="an answer"))
+        running.sql("ALTER ROLE wasl_attributor RESET default_transaction_read_only; "
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'wasl_attributor'",
+                    "superuser")
+        self.eventually(event, "readonly-1")
+
+    def test_frozen_backends_are_503_and_nothing_half_done(self):
+        event = self.shop.order([self.click()], order_id=self.order_id())
+        backends = [int(pid) for (pid,) in running.sql(
+            "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'wasl-attributor post%'", "superuser")]
+        for pid in backends:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            self.away(self.shop.send(event, "frozen-1"))
+        finally:
+            for pid in backends:
+                os.kill(pid, signal.SIGCONT)
+        self.assertEqual(self.eventually(event, "frozen-1")["commissions"][0]["amount"], "10.00")
+        self.assertEqual(self.counts(self.order_id()), [1, 1, 1, 2])
+
+
+if __name__ == "__main__":
+    unittest.main()
