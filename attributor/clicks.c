@@ -93,8 +93,7 @@ static void open_tokens(struct clicks *clicks, struct event *event)
 		click->evidence = CLICK_RECORD_NONE;
 		click->result =
 			token_open_click(clicks->keys->box, click->raw_token, &click->claim, NULL);
-		if (click->result == TOKEN_UNKNOWN_KEY &&
-			keys_reload_if_due(clicks->keys, loop_now_us(clicks->loop)))
+		if (click->result == TOKEN_UNKNOWN_KEY && keys_reload_if_changed(clicks->keys))
 			click->result = token_open_click(
 				clicks->keys->box, click->raw_token, &click->claim, NULL);
 	}

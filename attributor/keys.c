@@ -3,13 +3,18 @@
 #include "keys.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "log.h"
+
+static struct keys_file file_now(const char *path);
+static bool is_same_file(const struct keys_file *a, const struct keys_file *b);
 
 bool keys_init(
 	struct keys *keys, const char *path, keys_change_fn *on_change, void *arg, struct err *err)
 {
 	*keys = (struct keys){.path = path, .on_change = on_change, .arg = arg};
+	keys->file = file_now(path);
 	if (!keyring_load(&keys->ring, path, err))
 		return false;
 	keys->box = token_box_new(&keys->ring, err);
@@ -19,6 +24,7 @@ bool keys_init(
 bool keys_reload(struct keys *keys, struct err *err)
 {
 	struct keyring ring;
+	keys->file = file_now(keys->path);
 	if (!keyring_load(&ring, keys->path, err))
 		return false;
 	struct token_box *const box = token_box_new(&ring, err);
@@ -35,11 +41,11 @@ bool keys_reload(struct keys *keys, struct err *err)
 	return true;
 }
 
-bool keys_reload_if_due(struct keys *keys, int64_t now_us)
+bool keys_reload_if_changed(struct keys *keys)
 {
-	if (keys->reread_us != 0 && now_us - keys->reread_us < KEYS_REREAD_US)
+	const struct keys_file now = file_now(keys->path);
+	if (is_same_file(&now, &keys->file))
 		return false;
-	keys->reread_us = now_us;
 	struct err err = {0};
 	if (keys_reload(keys, &err)) {
 		log_info("keyring_reloaded", LOG_TEXT("why", "unknown_slot"));
@@ -54,4 +60,22 @@ void keys_release(struct keys *keys)
 	token_box_free(keys->box);
 	keys->box = NULL;
 	keyring_release(&keys->ring);
+}
+
+/* All zero when there is none. */
+static struct keys_file file_now(const char *path)
+{
+	struct stat found;
+	if (stat(path, &found) != 0)
+		return (struct keys_file){0};
+	return (struct keys_file){.device = found.st_dev,
+		.inode = found.st_ino,
+		.bytes = found.st_size,
+		.changed_ns = found.st_mtim.tv_sec * INT64_C(1000000000) + found.st_mtim.tv_nsec};
+}
+
+static bool is_same_file(const struct keys_file *a, const struct keys_file *b)
+{
+	return a->device == b->device && a->inode == b->inode && a->bytes == b->bytes &&
+	       a->changed_ns == b->changed_ns;
 }

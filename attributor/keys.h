@@ -11,15 +11,19 @@
 #include "keyring.h"
 #include "token.h"
 
-#define KEYS_REREAD_US (1000 * INT64_C(1000)) /* between two readings for unknown slots */
-
 typedef void keys_change_fn(const struct keyring *keyring, void *arg);
+
+/* Which writing of the file was read: a stored keyring is a new file each time. */
+struct keys_file {
+	uint64_t device, inode;
+	int64_t bytes, changed_ns;
+};
 
 struct keys {
 	struct keyring ring;
 	struct token_box *box;
 	const char *path;
-	int64_t reread_us; /* loop time of the last reading for an unknown slot; 0: never */
+	struct keys_file file; /* as it was just before it was last read, well or not */
 	keys_change_fn *on_change;
 	void *arg;
 };
@@ -30,9 +34,10 @@ bool keys_init(
 	struct keys *keys, const char *path, keys_change_fn *on_change, void *arg, struct err *err);
 /* Reads the file anew. False: it is bad, nothing has changed. */
 bool keys_reload(struct keys *keys, struct err *err);
-/* For an unknown slot: reads the file unless that was done within KEYS_REREAD_US. True when the
- * ring is another one now. */
-bool keys_reload_if_due(struct keys *keys, int64_t now_us);
+/* For an unknown slot: reads the file again if it is another one than was read last, so that a
+ * flood of foreign tokens costs a stat(2) each, and a key that was just added is known before the
+ * answer. True when the ring is another one now. */
+bool keys_reload_if_changed(struct keys *keys);
 void keys_release(struct keys *keys);
 
 #endif

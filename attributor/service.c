@@ -71,6 +71,7 @@ static void load_stores(struct service *service);
 static void on_stores(bool is_ok, void *arg);
 static void on_housekeeping(void *arg);
 static void on_partitions(const struct db_result *result, void *arg);
+static void on_unknown_slot(void *arg);
 static void on_keyring(const struct keyring *keyring, void *arg);
 static void on_api_answer(enum api_route route, unsigned status, int64_t took_us, void *arg);
 static void on_health(struct admin_health *health, void *arg);
@@ -144,7 +145,10 @@ static bool start_stores(struct service *service, struct err *err)
 		return false;
 	service->check = (struct schema_check){service->read_db, on_schema, service};
 	service->stores = stores_new(service->loop, service->read_db, &service->keys.ring, err);
-	return service->stores != NULL;
+	if (service->stores == NULL)
+		return false;
+	stores_on_unknown_slot(service->stores, on_unknown_slot, service);
+	return true;
 }
 
 static bool start_webhook(struct service *service, struct err *err)
@@ -335,6 +339,12 @@ static void on_partitions(const struct db_result *result, void *arg)
 	else
 		log_warn("partitions_not_made", LOG_TEXT("sqlstate", result->sqlstate),
 			LOG_TEXT("reason", result->message));
+}
+
+static void on_unknown_slot(void *arg)
+{
+	struct service *const service = arg;
+	keys_reload_if_changed(&service->keys);
 }
 
 static void on_keyring(const struct keyring *keyring, void *arg)

@@ -42,6 +42,8 @@ struct stores {
 	struct loop *loop;
 	struct db *db;
 	const struct keyring *keyring;
+	stores_unknown_fn *on_unknown; /* may be NULL */
+	void *on_unknown_arg;
 	struct loop_defer *begin;
 	struct entry *entries;
 	unsigned slots, count;
@@ -69,6 +71,8 @@ static void on_rows(const struct db_result *result, void *arg);
 static void take_row(struct stores *stores, const struct db_rows *rows, unsigned row);
 static void take_secret(struct entry *entry, unsigned index, struct str hex);
 static void open_secrets(const struct stores *stores, struct entry *entry);
+static bool open_secret(const struct stores *stores, const struct entry *entry, unsigned index,
+	struct verify_secret *secret, struct err *err);
 static void tell_all(struct ask *asks, bool is_ok);
 static struct entry *slot_of(const struct entry *entries, unsigned slots, uint32_t store_id);
 static bool grow(struct stores *stores);
@@ -131,6 +135,12 @@ void stores_set_keyring(struct stores *stores, const struct keyring *keyring)
 	for (unsigned i = 0; i < stores->slots; i++)
 		if (stores->entries[i].store.store_id != 0)
 			open_secrets(stores, &stores->entries[i]);
+}
+
+void stores_on_unknown_slot(struct stores *stores, stores_unknown_fn *fn, void *arg)
+{
+	stores->on_unknown = fn;
+	stores->on_unknown_arg = arg;
 }
 
 bool stores_is_loaded(const struct stores *stores)
@@ -288,28 +298,44 @@ static void take_secret(struct entry *entry, unsigned index, struct str hex)
 		entry->sealed_len[index] = (uint8_t)(hex.len / 2);
 }
 
-/* A secret that does not open is none: its store's webhooks are refused, and the log says why. */
+/* A secret that does not open keeps what it was before: sealing it under a new key does not change
+ * it, and its store's orders go on until the key is here. The log says why. */
 static void open_secrets(const struct stores *stores, struct entry *entry)
 {
-	char context[CONTEXT_MAX];
-	const int context_len =
-		snprintf(context, sizeof(context), "store %u", entry->store.store_id);
 	for (unsigned i = 0; i < VERIFY_SECRETS_MAX; i++) {
 		struct verify_secret *const secret = &entry->store.secrets[i];
-		*secret = (struct verify_secret){0};
-		if (entry->sealed_len[i] == 0)
-			continue;
+		struct verify_secret opened = {0};
 		struct err err = {0};
-		size_t len = 0;
-		if (seal_decrypt(stores->keyring, SEAL_SECRET,
-			    (struct str){context, (size_t)context_len},
-			    (struct str){(const char *)entry->sealed[i], entry->sealed_len[i]},
-			    secret->secret_bytes, &len, &err))
-			secret->len = (uint8_t)len;
+		bool is_open =
+			entry->sealed_len[i] == 0 || open_secret(stores, entry, i, &opened, &err);
+		const unsigned slot = entry->sealed[i][0];
+		if (!is_open && stores->on_unknown != NULL &&
+			(slot >= KEYRING_SLOTS ||
+				stores->keyring->keys[slot].state == KEY_ABSENT)) {
+			stores->on_unknown(stores->on_unknown_arg);
+			is_open = open_secret(stores, entry, i, &opened, &err);
+		}
+		if (is_open)
+			*secret = opened;
 		else
 			log_error("secret_not_opened", LOG_NUM("store", entry->store.store_id),
 				LOG_TEXT("reason", err.msg));
 	}
+}
+
+static bool open_secret(const struct stores *stores, const struct entry *entry, unsigned index,
+	struct verify_secret *secret, struct err *err)
+{
+	char context[CONTEXT_MAX];
+	const int context_len =
+		snprintf(context, sizeof(context), "store %u", entry->store.store_id);
+	const struct str sealed = {(const char *)entry->sealed[index], entry->sealed_len[index]};
+	size_t len = 0;
+	if (!seal_decrypt(stores->keyring, SEAL_SECRET, (struct str){context, (size_t)context_len},
+		    sealed, secret->secret_bytes, &len, err))
+		return false;
+	secret->len = (uint8_t)len;
+	return true;
 }
 
 static void tell_all(struct ask *asks, bool is_ok)

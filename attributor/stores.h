@@ -45,6 +45,10 @@ void stores_set_keyring(struct stores *stores, const struct keyring *keyring);
 unsigned stores_count(const struct stores *stores);
 /* "last", "first", "linear" as wasl.stores keeps it. */
 enum match_model stores_model_parse(struct str text);
+/* Called when a secret is sealed under a slot that the keyring does not have: the file may have
+ * another key by now (a rotation), and whoever reads it calls stores_set_keyring. */
+typedef void stores_unknown_fn(void *arg);
+void stores_on_unknown_slot(struct stores *stores, stores_unknown_fn *fn, void *arg);
 bool stores_is_loaded(const struct stores *stores);
 void stores_free(struct stores *stores);
 
