@@ -147,7 +147,7 @@ static enum call_exit affiliate_list(struct call *call)
 
 static bool check_person(const struct call *call)
 {
-	return call_words(call, "name", NAME_MAX_BYTES, false) &&
+	return call_words(call, "name", NAME_MAX_BYTES, true) &&
 	       call_one_of(call, "lang", "ar|en") && check_phone(call) && check_email(call);
 }
 

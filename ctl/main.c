@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "log.h"
 #include "nouns.h"
 #include "options.h"
 #include "out.h"
@@ -24,6 +25,7 @@ int main(int argc, char **argv)
 {
 	struct call call = {0};
 	int rest = 0;
+	log_init("waslctl", LOG_ERROR); /* what the shared modules log belongs to daemons */
 	if (!options_parse_globals(&call, argc, argv, &rest))
 		return CALL_USAGE;
 	enum call_exit code = CALL_DONE;

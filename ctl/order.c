@@ -32,6 +32,7 @@ const struct command order_commands[] = {
 };
 
 static void explain(const json_t *order);
+static void rule_in_words(json_t *line);
 static void print_part(const json_t *order, const char *part, const char *const *columns);
 static void line(const char *name, const json_t *value);
 
@@ -125,10 +126,27 @@ static void explain(const json_t *order)
 	if (!json_is_object(decision))
 		printf("none yet\n");
 	print_part(decision, "candidates", candidates);
+	size_t index = 0;
+	json_t *priced = NULL;
+	json_array_foreach(json_object_get(order, "lines"), index, priced) rule_in_words(priced);
 	print_part(order, "lines", lines);
 	print_part(order, "commissions", commissions);
 	print_part(order, "events", events);
 	print_part(order, "reviews", reviews);
+}
+
+/* For people: "store 7.5%", "product 20.00 a unit". */
+static void rule_in_words(json_t *line)
+{
+	json_t *rule = json_object_get(line, "rule");
+	const char *rate = json_string_value(json_object_get(rule, "rate"));
+	const char *fixed = json_string_value(json_object_get(rule, "fixed"));
+	if (!json_is_object(rule))
+		return;
+	json_object_set_new(line, "rule",
+		json_sprintf("%s%s%s%s%s%s", json_string_value(json_object_get(rule, "level")),
+			rate != NULL ? " " : "", rate != NULL ? rate : "", fixed != NULL ? " " : "",
+			fixed != NULL ? fixed : "", fixed != NULL ? " a unit" : ""));
 }
 
 /* Nothing where there is nothing. */

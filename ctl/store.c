@@ -122,7 +122,7 @@ static enum call_exit store_add(struct call *call)
 	if (!money_currency_digits(str_from(call_text(call, "currency")), &digits))
 		return call_usage(call, "--currency: '%s' is not an ISO 4217 currency",
 			call_text(call, "currency"));
-	if (!call_words(call, "name", NAME_MAX_BYTES, false) ||
+	if (!call_words(call, "name", NAME_MAX_BYTES, true) ||
 		!call_one_of(call, "platform", PLATFORMS) || !check_settings(call, &settings) ||
 		!terms_parse(call, digits, &terms))
 		return CALL_USAGE;
@@ -196,7 +196,7 @@ static enum call_exit store_set(struct call *call)
 	struct ack ack;
 	unsigned digits = 0;
 	enum call_exit code = CALL_FAILED;
-	if (!call_operand_id(call, 0) || !call_words(call, "name", NAME_MAX_BYTES, false) ||
+	if (!call_operand_id(call, 0) || !call_words(call, "name", NAME_MAX_BYTES, true) ||
 		!call_one_of(call, "model", "last|first|linear") ||
 		!call_one_of(call, "precedence", "coupon_first|click_first") ||
 		!call_one_of(call, "collect-on", "collected|delivered") ||

@@ -107,7 +107,8 @@ CREATE FUNCTION wasl.order_document(of_store bigint, of_order text, for_affiliat
 			WHERE (d.store_id, d.order_id, d.version) = (o.store_id, o.order_id, o.decision_version)),
 		'lines', (SELECT coalesce(json_agg(json_build_object('line_id', l.line_id, 'product_id', l.external_id,
 			'affiliate_id', nullif(l.affiliate_id, 0), 'base', wasl.money_text(l.base_minor, o.currency),
-			'rule', l.rule, 'amount', wasl.money_text(l.amount_minor, o.currency), 'reason', l.reason)
+			'rule', CASE WHEN l.rule IS NOT NULL THEN json_build_object('rule_id', l.rule->'rule_id',
+				'level', l.rule->'level', 'rate', l.rule->'rate', 'fixed', l.rule->'fixed') END, 'amount', wasl.money_text(l.amount_minor, o.currency), 'reason', l.reason)
 			ORDER BY l.affiliate_id, l.line_index), '[]')
 			FROM wasl.order_lines l
 			WHERE (l.store_id, l.order_id, l.version) = (o.store_id, o.order_id, o.decision_version)
