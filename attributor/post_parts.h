@@ -9,9 +9,10 @@
 #include "pg_table.h"
 #include "post.h"
 
-#define POST_ARENA_MAX (512u << 20) /* of one batch: 64 orders with all the events they may have \
-				     */
-#define POST_TEXT_MAX (4u << 20)    /* one order's candidates, lines or answer as text */
+#define POST_ARENA_MAX                                                                        \
+	(512u << 20)             /* of one batch: 64 orders with all the events they may have \
+				  */
+#define POST_TEXT_MAX (4u << 20) /* one order's candidates, lines or answer as text */
 
 /* An answer that was found while the batch is not yet committed. A final one (a duplicate, a
  * refusal) holds without the commit. */
