@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "expiry.h"
 #include "log.h"
 #include "stats.h"
 
@@ -31,6 +32,7 @@ struct sink {
 	struct redis *redis;
 	struct loop_timer *timer;
 	struct bucket_set buckets;
+	struct expiry *expiry;
 	struct slot *slots;
 	uint32_t free_first;
 	uint32_t waiting_first, waiting_last;
@@ -46,8 +48,8 @@ static void on_deadline(void *arg);
 static bool record_send(struct sink *sink, const struct sink_click *click, uint64_t tag);
 static void extras_send(struct sink *sink, const struct sink_click *click);
 static void bucket_announce(struct sink *sink, const struct bucket_place *place);
+static void on_announced(const struct redis_value *value, uint64_t tag, void *arg);
 static void touch(struct sink *sink, const struct bucket_place *place);
-static void expire_send(struct sink *sink, const struct touched *touched);
 static void sink_fallback(struct sink *sink, const struct sink_ticket *ticket);
 static struct slot *slot_take(struct sink *sink, const struct sink_ticket *ticket);
 static void slot_unlink(struct sink *sink, struct slot *slot);
@@ -84,7 +86,11 @@ struct sink *sink_new(const struct sink_config *config, struct err *err)
 		.arg = sink,
 	};
 	sink->timer = loop_timer_new(config->loop, on_deadline, sink);
-	sink->redis = sink->slots && sink->timer ? redis_new(config->loop, &redis, err) : NULL;
+	sink->expiry = expiry_new(config->loop);
+	if (!sink->slots || !sink->timer || !sink->expiry)
+		err_set(err, ERR_SYSTEM, 0, "no memory");
+	else
+		sink->redis = redis_new(config->loop, &redis, err);
 	if (!sink->redis) {
 		sink_free(sink);
 		return NULL;
@@ -105,8 +111,11 @@ bool sink_place(struct sink *sink, uint32_t window_s, const struct bucket_now *n
 
 void sink_put(struct sink *sink, const struct sink_click *click, const struct sink_ticket *ticket)
 {
-	struct slot *slot = redis_is_up(sink->redis) ? slot_take(sink, ticket) : NULL;
+	const bool is_open = redis_is_up(sink->redis) && expiry_has_room(sink->expiry);
+	struct slot *slot = is_open ? slot_take(sink, ticket) : NULL;
 	if (!slot) {
+		if (click->place->is_new)
+			bucket_set_forget_announced(&sink->buckets);
 		sink_fallback(sink, ticket);
 		return;
 	}
@@ -143,6 +152,7 @@ void sink_free(struct sink *sink)
 		redis_free(sink->redis);
 	if (sink->timer)
 		loop_timer_free(sink->timer);
+	expiry_free(sink->expiry);
 	free(sink->slots);
 	free(sink);
 }
@@ -157,8 +167,12 @@ static void on_state(bool is_up, void *arg)
 {
 	struct sink *sink = arg;
 	/* A fail-over or restart may have lost the stream; announcing twice is harmless. */
-	if (is_up)
+	if (is_up) {
 		bucket_set_forget_announced(&sink->buckets);
+		expiry_resume(sink->expiry, sink->redis);
+	} else {
+		before_flush(sink); /* their HSETNX may have left already */
+	}
 	if (is_up == !sink->is_down_logged)
 		return;
 	sink->is_down_logged = !is_up;
@@ -172,7 +186,8 @@ static void before_flush(void *arg)
 {
 	struct sink *sink = arg;
 	for (unsigned i = 0; i < sink->touched_count; i++)
-		expire_send(sink, &sink->touched[i]);
+		expiry_send(sink->expiry, sink->redis, &sink->touched[i].id,
+			sink->touched[i].expires_at_s);
 	sink->touched_count = 0;
 }
 
@@ -253,7 +268,16 @@ static void bucket_announce(struct sink *sink, const struct bucket_place *place)
 		STR("x"),
 		number_text(expires, (uint64_t)place->expires_at_s),
 	};
-	redis_command(sink->redis, args, 10, NULL, 0, NULL);
+	redis_command(sink->redis, args, 10, on_announced, 0, sink);
+}
+
+/* Refused or lost: the next click of the bucket tries again. */
+static void on_announced(const struct redis_value *value, uint64_t tag, void *arg)
+{
+	(void)tag;
+	struct sink *sink = arg;
+	if (!value || redis_value_type(value) == REDIS_TYPE_ERROR)
+		bucket_set_forget_announced(&sink->buckets);
 }
 
 static void touch(struct sink *sink, const struct bucket_place *place)
@@ -267,17 +291,6 @@ static void touch(struct sink *sink, const struct bucket_place *place)
 	if (sink->touched_count == SINK_BATCH_MAX)
 		before_flush(sink);
 	sink->touched[sink->touched_count++] = touched;
-}
-
-static void expire_send(struct sink *sink, const struct touched *touched)
-{
-	char key[CLICK_KEY_MAX], expires[NUMBER_MAX];
-	const struct str args[] = {
-		STR("EXPIREAT"),
-		{.data = key, .len = click_bucket_key(key, &touched->id)},
-		number_text(expires, (uint64_t)touched->expires_at_s),
-	};
-	redis_command(sink->redis, args, 3, NULL, 0, NULL);
 }
 
 /* ---- tickets ---- */

@@ -73,7 +73,74 @@ class FakeRedis(threading.Thread):
         self.listener.close()
 
 
+class CuttingProxy(threading.Thread):
+    """Stands before Redis, and breaks one connection right before the first EXPIREAT that it sees."""
+
+    MARK = b"*3\r\n$8\r\nEXPIREAT"
+
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port, self.upstream_port = self.listener.getsockname()[1], port
+        self.has_cut = False
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                client = self.listener.accept()[0]
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self.upstream_port))
+            threading.Thread(target=self.forward, args=(client, server), daemon=True).start()
+            threading.Thread(target=self.forward, args=(server, client), daemon=True).start()
+
+    def forward(self, source, sink):
+        try:
+            while data := source.recv(65536):
+                at = -1 if self.has_cut else data.find(self.MARK)
+                self.has_cut |= at >= 0
+                sink.sendall(data if at < 0 else data[:at])
+                if at >= 0:
+                    time.sleep(0.1)  # Redis has run what came before
+                    break
+        except OSError:
+            pass
+        for side in (source, sink):
+            try:
+                side.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def close(self):
+        self.listener.close()
+
+
 class RedisFaults(unittest.TestCase):
+    def test_a_bucket_ends_though_its_connection_broke_before_it_was_told_so(self):
+        with Tracker({"workers": 1}) as tracker:
+            self.assertEqual(tracker.end(), 0)
+            proxy = CuttingProxy(tracker.redis_port)
+            tracker.settings["redis-url"] = "redis://127.0.0.1:%d" % proxy.port
+            tracker.start()
+            wait_until(lambda: tracker.metric("wasl_redis_up") == 1, what="Redis is up")
+            click(tracker)
+            self.assertTrue(proxy.has_cut)
+            self.assertEqual(list(tracker.ttls().values()), [-1])  # the bucket is there, without an end
+            wait_until(lambda: min(tracker.ttls().values()) >= WINDOW_S, 5, "the bucket has its end")
+            proxy.close()
+
+    def test_a_bucket_whose_announcement_was_refused_is_announced_with_its_next_click(self):
+        with Tracker({"workers": 1}) as tracker, tracker.redis() as redis:
+            redis.command("ACL", "SETUSER", "default", "-xadd")
+            click(tracker)
+            redis.command("ACL", "SETUSER", "default", "+xadd")
+            self.assertEqual(redis.command("XLEN", "wasl:buckets"), 0)
+            click(tracker)
+            self.assertEqual(redis.command("XLEN", "wasl:buckets"), 1)
+            click(tracker)
+            self.assertEqual(redis.command("XLEN", "wasl:buckets"), 1)
+
     def test_frozen_redis_costs_the_deadline_and_no_click(self):
         with Tracker() as tracker:
             click(tracker)
