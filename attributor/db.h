@@ -58,6 +58,10 @@ struct db_config {
 	const char *name; /* application_name: "wasl-attributor post 1" */
 	int64_t connect_deadline_us;
 	int64_t run_deadline_us; /* a run that takes longer drops the connection: DB_UNAVAILABLE */
+	/* For connections that only look rows up by their keys, many per statement: joins go by
+	 * index and plans are kept. Postgres's own choice, made while a young table has no
+	 * statistics yet, reads the whole of it for every batch. */
+	bool is_by_key;
 	db_state_fn *on_state;   /* may be NULL */
 	db_notify_fn *on_notify; /* may be NULL */
 	void *arg;

@@ -17,6 +17,15 @@ static const char setup_sql[] =
 	"set_config('idle_in_transaction_session_timeout', $2, false), "
 	"set_config('client_min_messages', 'warning', false), "
 	"set_config('TimeZone', 'UTC', false), set_config('DateStyle', 'ISO', false)";
+static const char setup_by_key_sql[] =
+	"SELECT set_config('statement_timeout', $1, false), "
+	"set_config('idle_in_transaction_session_timeout', $2, false), "
+	"set_config('client_min_messages', 'warning', false), "
+	"set_config('TimeZone', 'UTC', false), set_config('DateStyle', 'ISO', false), "
+	"set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false), "
+	"set_config('enable_mergejoin', 'off', false), set_config('enable_material', 'off', "
+	"false), "
+	"set_config('plan_cache_mode', 'force_generic_plan', false)";
 
 static bool send_call(struct db *db, struct db_call *call);
 static void choose_prepared(struct db *db, struct db_call *call);
@@ -37,11 +46,12 @@ void db_pipeline_setup(struct db *db)
 		(long long)(db->config.run_deadline_us / 1000));
 	snprintf(idle_ms, sizeof(idle_ms), "%d", IDLE_IN_TRANSACTION_MS);
 	const char *const values[] = {statement_ms, idle_ms};
+	const char *const sql = db->config.is_by_key ? setup_by_key_sql : setup_sql;
 	db->phase = DB_SETTING_UP;
 	db->result = (struct db_result){.row_sets = 1};
 	db->call_at = 0;
 	db->is_at_prepare = false;
-	if (PQsendQueryParams(db->conn, setup_sql, 2, NULL, values, NULL, NULL, 0) != 1 ||
+	if (PQsendQueryParams(db->conn, sql, 2, NULL, values, NULL, NULL, 0) != 1 ||
 		PQpipelineSync(db->conn) != 1) {
 		lose(db);
 		return;

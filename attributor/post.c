@@ -181,6 +181,16 @@ void poster_answer(struct poster *poster, struct posting *posting)
 			tell(poster, i, &posting->verdict.outcome);
 }
 
+bool poster_is_to_plan(struct poster *poster)
+{
+	const int64_t now_us = loop_now_us(poster->post->loop);
+	const uint64_t batches = ++poster->batches;
+	if ((batches & (batches - 1)) != 0 && now_us - poster->planned_us < POST_PLANS_US)
+		return false;
+	poster->planned_us = now_us;
+	return true;
+}
+
 struct meters *post_meters(struct post *post)
 {
 	return post->config.meters;
@@ -201,6 +211,7 @@ static struct poster *poster_new(struct post *post, unsigned number, struct err 
 			.name = name,
 			.connect_deadline_us = POST_CONNECT_DEADLINE_US,
 			.run_deadline_us = POST_RUN_DEADLINE_US,
+			.is_by_key = true,
 			.on_state = on_state,
 			.arg = poster},
 		err);
@@ -233,6 +244,7 @@ static void on_state(bool is_up, void *arg)
 {
 	struct poster *const poster = arg;
 	assert(poster->magic == POSTER_MAGIC);
+	poster->batches = 0; /* a new session plans from the start */
 	loop_defer_schedule(poster->post->deal);
 	if (poster->post->config.on_state != NULL)
 		poster->post->config.on_state(is_up, poster->post->config.arg);

@@ -6,6 +6,7 @@
 #include "post_parts.h"
 
 static const char begin_sql[] = "BEGIN";
+static const char plan_sql[] = "DISCARD PLANS";
 static const char commit_sql[] = "COMMIT";
 static const char rollback_sql[] = "ROLLBACK";
 
@@ -36,10 +37,13 @@ void batch_start(struct poster *poster)
 	for (unsigned i = 0; i < span->count; i++)
 		batch->postings[i].item = poster->taken[span->from + i];
 	bool is_whole = true;
-	statements[0] = (struct db_statement){.sql = begin_sql};
-	const unsigned count = 1 + post_read_statements(batch, names, statements + 1, &is_whole);
+	statements[batch->read_at++] = (struct db_statement){.sql = begin_sql};
+	if (poster_is_to_plan(poster))
+		statements[batch->read_at++] = (struct db_statement){.sql = plan_sql};
+	const unsigned count =
+		post_read_statements(batch, names, statements + batch->read_at, &is_whole);
 	if (is_whole)
-		run(poster, statements, count, on_read);
+		run(poster, statements, batch->read_at + count, on_read);
 	for (unsigned i = 0; i < POST_READ_NAMES; i++)
 		pg_table_release(&names[i]);
 	if (!is_whole)

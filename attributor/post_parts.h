@@ -101,6 +101,7 @@ struct batch {
 	struct arena arena;
 	struct posting postings[POST_BATCH_MAX];
 	unsigned count;
+	unsigned read_at; /* where post_read's statements begin in the first run */
 	struct rule *all_rules;
 	struct post_rules rules[POST_BATCH_MAX];
 	unsigned rules_count;
@@ -127,7 +128,9 @@ struct poster {
 	unsigned taken_count;
 	struct post_span spans[POST_SPANS_MAX];
 	unsigned span_count;
-	bool is_busy; /* a run is under way, or the pause */
+	bool is_busy;     /* a run is under way, or the pause */
+	uint64_t batches; /* begun on this connection */
+	int64_t planned_us;
 	struct batch batch;
 	struct decision decision; /* room for one at a time: it is large */
 };
@@ -138,7 +141,12 @@ enum batch_step {
 	BATCH_SENSELESS, /* the database told what it never should: logged */
 };
 
+/* Plans are kept, but a plan that was made for a small table serves a grown one badly, and nobody
+ * has counted its rows yet: they are made anew after 1, 2, 4, 8 … batches, and by the clock. */
+#define POST_PLANS_US (60 * INT64_C(1000000))
+
 /* post.c */
+bool poster_is_to_plan(struct poster *poster);
 void poster_run_next(struct poster *poster);
 /* The span is over: what has no answer yet is tried again by the rules of status. */
 void poster_batch_failed(struct poster *poster, const struct db_result *result);

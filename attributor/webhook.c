@@ -143,11 +143,11 @@ unsigned webhook_head(
 		problem = (struct problem){.status = 404, .code = "unknown_store"};
 	else if (request->content_length > HTTP_BODY_MAX)
 		problem = (struct problem){.status = 413,
-			.code = "body_too_large",
+			.code = "too_large",
 			.detail = "a body may have 262144 bytes"};
 	else if (!is_json(request))
 		problem = (struct problem){.status = 415,
-			.code = "not_json",
+			.code = "unsupported_media_type",
 			.detail = "Content-Type is application/json, without Content-Encoding"};
 	/* A store that is not known here may be new: that is asked, and 404 comes later. */
 	else if (!stores_is_loaded(stores))

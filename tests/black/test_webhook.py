@@ -79,7 +79,7 @@ class Order(Route):
                 connection.host, "POST", "/v1/stores/%d/events" % self.shop.id,
                 [("Content-Length", "262145"), ("Content-Type", "text/plain"), ("Expect", "100-continue")]))
             answer = connection.read_answer()
-        self.refused(answer, 413, "body_too_large")
+        self.refused(answer, 413, "too_large")
 
     def test_a_chunked_body_over_the_limit_is_413(self):
         body = b"40000\r\n" + b" " * 0x40000 + b"\r\n1\r\n \r\n0\r\n\r\n"
@@ -97,8 +97,8 @@ class Order(Route):
 
     def test_415_before_401(self):
         for kind in ("text/plain", "application/x-www-form-urlencoded", "application/jsonx", "json", ""):
-            self.refused(self.post({}, [("Content-Type", kind)], signed=False), 415, "not_json")
-        self.refused(self.post({}, [("Content-Encoding", "identity")], signed=False), 415, "not_json")
+            self.refused(self.post({}, [("Content-Type", kind)], signed=False), 415, "unsupported_media_type")
+        self.refused(self.post({}, [("Content-Encoding", "identity")], signed=False), 415, "unsupported_media_type")
 
     def test_json_types_are_taken(self):
         for kind in ("application/json", "Application/JSON; charset=utf-8", "application/vnd.shop.v1+json", None):
