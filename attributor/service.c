@@ -29,6 +29,7 @@
 #define PARTITIONS_US             (24 * 3600 * US_PER_S)
 #define LAST_JOBS_US              (20 * US_PER_MS) /* between looks at what is still under way */
 #define LAST_JOBS_MAX             300              /* looks: 6 s, over a posting run's deadline */
+#define DRAIN_LIMIT_US            (10 * US_PER_S)  /* from SIGTERM to the end, as the tracker's */
 #define ADDRESS_TEXT_MAX          128
 
 struct service {
@@ -55,7 +56,7 @@ struct service {
 	struct front front;
 	struct conn_server *server;
 	struct admin *admin;
-	struct loop_timer *check_again, *housekeeping, *last_jobs;
+	struct loop_timer *check_again, *housekeeping, *last_jobs, *drain_limit;
 };
 
 static bool start(struct service *service, struct err *err);
@@ -78,6 +79,7 @@ static void on_health(struct admin_health *health, void *arg);
 static void on_metrics(struct buf *out, void *arg);
 static void on_hangup(int signal_number, void *arg);
 static void on_terminate(int signal_number, void *arg);
+static void on_drain_limit(void *arg);
 static void on_drained(void *arg);
 static void end(struct service *service, int exit_code);
 
@@ -112,8 +114,9 @@ static bool start(struct service *service, struct err *err)
 	service->check_again = loop_timer_new(service->loop, on_check_again, service);
 	service->housekeeping = loop_timer_new(service->loop, on_housekeeping, service);
 	service->last_jobs = loop_timer_new(service->loop, on_drained, service);
+	service->drain_limit = loop_timer_new(service->loop, on_drain_limit, service);
 	if (service->check_again == NULL || service->housekeeping == NULL ||
-		service->last_jobs == NULL)
+		service->last_jobs == NULL || service->drain_limit == NULL)
 		return err_set(err, ERR_LIMIT, 0, "no memory for timers");
 	return start_stores(service, err) && start_webhook(service, err) &&
 	       start_listeners(service, err) &&
@@ -249,6 +252,7 @@ static void stop(struct service *service)
 	loop_timer_free(service->check_again);
 	loop_timer_free(service->housekeeping);
 	loop_timer_free(service->last_jobs);
+	loop_timer_free(service->drain_limit);
 	loop_free(service->loop);
 	keys_release(&service->keys);
 }
@@ -409,11 +413,18 @@ static void on_terminate(int signal_number, void *arg)
 	struct service *const service = arg;
 	log_info("stopping", LOG_NUM("signal", signal_number));
 	if (service->is_stopping) {
-		loop_stop(service->loop);
+		end(service, EXIT_FAILURE);
 		return;
 	}
 	service->is_stopping = true;
+	loop_timer_set(service->drain_limit, DRAIN_LIMIT_US);
 	conn_server_drain(service->server, on_drained, service);
+}
+
+static void on_drain_limit(void *arg)
+{
+	log_warn("drain_too_slow", LOG_NUM("limit_us", DRAIN_LIMIT_US));
+	end(arg, EXIT_FAILURE);
 }
 
 /* Every webhook is answered; those that came too late for it are still let to commit. */

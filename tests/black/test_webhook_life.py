@@ -221,7 +221,7 @@ class Signals(Life):
             stack.wait_until(lambda: "ev=stopping" in other.log(), what="stopping")
             time.sleep(0.1)
             other.process.send_signal(signal.SIGTERM)
-            self.assertEqual(other.exit_code(), 0)
+            self.assertEqual(other.exit_code(), 1)
 
     def test_sigterm_under_load_loses_no_answered_event(self):
         other = self.extra().wait_ready()
