@@ -25,7 +25,7 @@ static void on_turn_end(void *arg);
 static void on_deadline(void *arg);
 static void expire(struct conn *conn);
 static void timer_want(struct conn_server *server, int64_t due_us);
-static void close_fresh(void *arg);
+static void on_drain_timer(void *arg);
 static void on_drain_end(void *arg);
 
 const struct conn_limits conn_limits_default = {
@@ -57,7 +57,7 @@ struct conn_server *conn_server_new(struct loop *loop, const struct conn_limits 
 	server->turn_end = loop_defer_new(loop, on_turn_end, server);
 	server->drain_end = loop_defer_new(loop, on_drain_end, server);
 	server->timer = loop_timer_new(loop, on_deadline, server);
-	server->drain_timer = loop_timer_new(loop, close_fresh, server);
+	server->drain_timer = loop_timer_new(loop, on_drain_timer, server);
 	if (server->reserve_fd < 0 || !server->turn_end || !server->drain_end || !server->timer ||
 		!server->drain_timer) {
 		err_set(err, ERR_SYSTEM, errno, "connection server");
@@ -402,12 +402,20 @@ static void timer_want(struct conn_server *server, int64_t due_us)
 	loop_timer_set(server->timer, due_us - loop_now_us(server->loop));
 }
 
-/* What was accepted with the listener's last breath and has sent nothing since. */
-static void close_fresh(void *arg)
+/* First what was accepted with the listener's last breath and has sent nothing since; later every
+ * peer that is itself what the end waits for. */
+static void on_drain_timer(void *arg)
 {
 	struct conn_server *server = arg;
+	static const enum conn_state slow[] = {CONN_HEAD, CONN_BODY, CONN_WRITING, CONN_LINGERING};
 	while (server->lists[CONN_IDLE].first)
 		conn_close(server->lists[CONN_IDLE].first);
+	for (size_t i = 0; server->is_drain_late && i < sizeof(slow) / sizeof(slow[0]); i++)
+		while (server->lists[slow[i]].first)
+			conn_lose(server->lists[slow[i]].first);
+	server->is_drain_late = true;
+	if (!server->is_drained)
+		loop_timer_set(server->drain_timer, CONN_DRAIN_SLOW_US);
 }
 
 static void on_drain_end(void *arg)

@@ -85,7 +85,8 @@ bool conn_server_listen(struct conn_server *server, int listen_fd, struct err *e
 bool conn_server_reply(
 	struct conn_server *server, struct conn_ref ref, const struct conn_reply *reply);
 /* Accepts until EAGAIN, closes the listeners, closes idle connections, finishes what is under way
- * with Connection: close; then calls fn once (from the loop, also if nothing is open). */
+ * with Connection: close; then calls fn once (from the loop, also if nothing is open). Peers that
+ * are slow to send or to read have six seconds; for the handler's answers it waits. */
 void conn_server_drain(struct conn_server *server, loop_fn *fn, void *arg);
 const struct conn_counts *conn_server_counts(const struct conn_server *server);
 void conn_server_free(struct conn_server *server); /* closes everything */

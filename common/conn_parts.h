@@ -23,6 +23,7 @@
 #define CONN_ACCEPTS_MAX     16           /* per wake-up */
 #define CONN_ACCEPT_PAUSE_US 100000       /* after EMFILE and its like */
 #define CONN_DRAIN_FRESH_US  1000000      /* for the first byte of what was accepted last */
+#define CONN_DRAIN_SLOW_US   5000000      /* after that, for peers that send or read slowly */
 
 #define CONN_STATES(X)                                                                      \
 	X(FREE, "free")                                                                     \
@@ -111,6 +112,7 @@ struct conn_server {
 	bool is_accept_failing;
 	bool is_draining;
 	bool is_drained;
+	bool is_drain_late; /* the fresh ones' time is over */
 	struct loop_timer *drain_timer;
 	struct loop_defer *drain_end;
 	loop_fn *on_drained;

@@ -279,6 +279,27 @@ START_TEST(a_drain_serves_the_backlog)
 }
 END_TEST
 
+START_TEST(a_drain_does_not_wait_for_slow_peers)
+{
+	limits_short();
+	fixture.limits.idle_deadline_us = fixture.limits.head_deadline_us = 60000000;
+	fixture.limits.write_deadline_us = 60000000;
+	server_start();
+	const int half = dial(), deaf = dial();
+	say(half, "GET /half HTTP/1.1\r\n");
+	say(deaf, GET("/big"));
+	usleep(5000);
+	const int64_t began_us = clock_mono_us();
+	loop_wake_post(fixture.drain);
+	server_drain_end();
+	const int64_t took_us = clock_mono_us() - began_us;
+	ck_assert_int_ge(took_us, 5000000);
+	ck_assert_int_lt(took_us, 9000000);
+	close(half);
+	close(deaf);
+}
+END_TEST
+
 START_TEST(a_drain_of_nothing_ends_at_once)
 {
 	limits_short();
@@ -318,4 +339,4 @@ SUITE_MAIN("conn_faults", a_slow_head_ends_at_an_absolute_deadline,
 	a_reset_or_half_a_request_leaves_nothing_behind, a_half_closed_peer_gets_all_its_answers,
 	without_descriptors_it_stops_accepting_and_recovers, a_drain_finishes_what_is_under_way,
 	a_drain_serves_the_backlog, a_drain_of_nothing_ends_at_once,
-	a_thousand_connections_come_and_go)
+	a_drain_does_not_wait_for_slow_peers, a_thousand_connections_come_and_go)
