@@ -36,6 +36,7 @@ enum redis_link {
 };
 
 enum greeting { GREETING_AUTH = 0, GREETING_SELECT, GREETING_NAME, GREETING_PING };
+static const char *const greeting_names[] = {"AUTH", "SELECT", "CLIENT SETNAME", "PING"};
 
 struct redis {
 	struct loop *loop;
@@ -297,8 +298,11 @@ static void on_greeting(const struct redis_value *value, uint64_t tag, void *arg
 	if (!greeting_is_fine((enum greeting)tag, value)) {
 		redis->must_drop = true;
 		redis->drop_error = classify(redis_value_text(value));
-		const struct str text = redis_value_text(value);
-		err_set(&redis->drop_err, ERR_REFUSED, 0, "%.*s", STR_ARG(text));
+		/* The first word alone: a server without AUTH repeats its arguments. */
+		struct str word, rest;
+		str_cut(redis_value_text(value), ' ', &word, &rest);
+		err_set(&redis->drop_err, ERR_REFUSED, 0, "%s: %.*s", greeting_names[tag],
+			STR_ARG(word));
 		return;
 	}
 	if (tag == GREETING_PING)
