@@ -6,6 +6,7 @@
 #include "config.h"
 #include "keyring.h"
 #include "log.h"
+#include "process.h"
 #include "service.h"
 
 enum { EXIT_USAGE = 2 };
@@ -16,6 +17,7 @@ int main(int argc, char **argv)
 	static struct keyring keyring;
 	struct err err = {0};
 	enum log_level level = LOG_INFO;
+	process_guard();
 	const enum conf_action action = config_load(&config, argc, argv);
 	switch (action) {
 	case CONF_RUN:

@@ -7,6 +7,7 @@
 #include "crew.h"
 #include "keyring.h"
 #include "log.h"
+#include "process.h"
 
 enum { EXIT_USAGE = 2 };
 
@@ -14,6 +15,7 @@ int main(int argc, char **argv)
 {
 	static struct config config;
 	static struct keyring keyring;
+	process_guard();
 	const enum conf_action action = config_load(&config, argc, argv);
 	switch (action) {
 	case CONF_RUN:
