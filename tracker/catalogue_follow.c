@@ -134,6 +134,7 @@ void follow_restore(struct follow *follow)
 	case CATALOGUE_SNAPSHOT_READ:
 		break;
 	case CATALOGUE_SNAPSHOT_REFUSED:
+		follow->mark = (struct catalogue_mark){0};
 		log_warn("snapshot_refused", LOG_TEXT("why", err.msg));
 		catalogue_free(catalogue);
 		return;
@@ -494,8 +495,10 @@ static void on_log(const struct redis_value *value, uint64_t tag, void *arg)
 	follow->is_log_asked = false;
 	if (!value || redis_value_type(value) == REDIS_TYPE_ERROR)
 		return; /* on_tick asks again */
-	if (tag == follow->loads && redis_value_count(value) == 1) {
-		const struct redis_value *entries = redis_value_at(redis_value_at(value, 0), 1);
+	const struct redis_value *stream =
+		redis_value_count(value) == 1 ? redis_value_at(value, 0) : NULL;
+	if (tag == follow->loads && stream && redis_value_count(stream) == 2) {
+		const struct redis_value *entries = redis_value_at(stream, 1);
 		unsigned changed = 0;
 		for (size_t i = 0; i < redis_value_count(entries); i++)
 			changed += log_entry_apply(follow, redis_value_at(entries, i));

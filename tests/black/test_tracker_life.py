@@ -5,6 +5,7 @@ import concurrent.futures
 import os
 import signal
 import socket
+import subprocess
 import threading
 import time
 import unittest
@@ -235,7 +236,56 @@ class RedisFaults(unittest.TestCase):
             self.assertEqual(stored(tracker, "redis"), 1)
 
 
+class BrokenLog(threading.Thread):
+    """Serves an empty catalogue, and for its log of changes what no Redis says."""
+
+    HEAD = [b"epoch", b"00000000000000e1", b"version", b"1", b"count", b"0", b"stores", b"0", b"products", b"0",
+            b"affiliates", b"0"]
+
+    def __init__(self, log):
+        super().__init__(daemon=True)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port, self.log, self.reads = self.listener.getsockname()[1], log, 0
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                client = self.listener.accept()[0]
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def serve(self, client):
+        head = b"*12\r\n" + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in self.HEAD)
+        replies = {b"PING": b"+PONG\r\n", b"HGETALL": head, b"XREVRANGE": b"*0\r\n", b"XREAD": self.log}
+        try:
+            with client, client.makefile("rb") as file:
+                while line := file.readline():
+                    words = [file.read(int(file.readline()[1:]) + 2)[:-2] for _ in range(int(line[1:]))]
+                    self.reads += words[0] == b"XREAD"
+                    time.sleep(0.01)
+                    client.sendall(replies.get(words[0], b"+OK\r\n"))
+        except OSError:
+            pass
+
+    def close(self):
+        self.listener.close()
+
+
 class Catalogue(unittest.TestCase):
+    def test_a_log_that_is_none_is_survived(self):
+        for log in (b"*1\r\n*1\r\n$1\r\na\r\n", b"*1\r\n$1\r\nx\r\n", b"*1\r\n:5\r\n", b"*1\r\n*2\r\n$1\r\na\r\n:1\r\n",
+                    b"*1\r\n*2\r\n$1\r\na\r\n*1\r\n*2\r\n$3\r\n1-1\r\n*-1\r\n"):
+            with Tracker() as tracker:
+                self.assertEqual(tracker.end(), 0)
+                fake = BrokenLog(log)
+                tracker.settings["redis-url"] = "redis://127.0.0.1:%d" % fake.port
+                tracker.start()
+                wait_until(lambda: fake.reads > 3, what="the log was read")
+                self.assertTrue(tracker.is_alive(), tracker.log())
+                fake.close()
+
     def test_starts_from_its_snapshot_without_redis(self):
         with Tracker() as tracker:
             click(tracker)
@@ -460,6 +510,46 @@ class Configuration(unittest.TestCase):
                 result = self.run_it(tracker, word)
                 self.assertEqual((result.rc, result.err), (0, ""), word)
                 self.assertTrue(result.out)
+
+
+class Guard(unittest.TestCase):
+    def test_no_socket_takes_the_place_of_a_closed_standard_stream(self):
+        with Tracker() as tracker:
+            self.assertEqual(tracker.end(), 0)
+            process = subprocess.Popen(["sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh"] + tracker.command(),
+                                       env=stack.clean_env())
+            try:
+                folder = "/proc/%d/fd" % process.pid
+                wait_until(lambda: len(os.listdir(folder)) > 10, what="it runs")
+                self.assertEqual([os.readlink("%s/%d" % (folder, fd)) for fd in range(3)], ["/dev/null"] * 3)
+                with open("/proc/%d/limits" % process.pid) as limits:
+                    core = [line.split()[4] for line in limits if line.startswith("Max core file size")]
+                self.assertEqual(core, ["0"])
+            finally:
+                process.terminate()
+                self.assertEqual(process.wait(20), 0)
+
+    def test_a_server_that_repeats_the_password_does_not_bring_it_into_the_log(self):
+        with Tracker() as tracker:
+            self.assertEqual(tracker.end(), 0)
+            tracker.stop_redis()
+            tracker.redis_process = subprocess.Popen(
+                ["redis-server", "--port", str(tracker.redis_port), "--save", "", "--dir", str(tracker.dir),
+                 "--rename-command", "AUTH", ""], stdout=subprocess.DEVNULL)
+            wait_until(tracker.redis_answers, what="Redis answers")
+            tracker.settings["redis-url"] = "redis://bob:hunter2@127.0.0.1:%d" % tracker.redis_port
+            tracker.start(is_ready=False)
+            event = wait_until(lambda: tracker.events("redis_down"), what="it was refused")[0]
+            self.assertEqual(event["err"], "AUTH: ERR")
+            self.assertNotIn("hunter2", tracker.log())
+
+    def test_a_half_sent_request_does_not_spoil_the_end(self):
+        with Tracker() as tracker:
+            host, port = tracker.url.split("//")[1].split(":")
+            with socket.create_connection((host, int(port))) as peer:
+                peer.sendall(b"GET /x HTTP/1.1\r\nHo")
+                time.sleep(0.2)
+                self.assertEqual(tracker.end(), 0)
 
 
 if __name__ == "__main__":
