@@ -304,10 +304,11 @@ static bool rule_fits(const struct rule *rule, size_t len, struct str agent, siz
 	return strncasecmp(agent.data + at, rule->text, len) == 0;
 }
 
-/* No User-Agent, two of them, an over-long one, or one that is not UTF-8. */
+/* No User-Agent, two of them, an over-long one, or one that is not UTF-8; or a link opened out of
+ * sight, in a frame or as an image, as cookie stuffing does. */
 static bool is_odd(const struct headers *headers)
 {
-	return headers->user_agent_count != 1 ||
+	return headers->is_embedded || headers->user_agent_count != 1 ||
 	       headers->user_agent.len > CLASSIFY_USER_AGENT_MAX ||
 	       !utf8_is_valid(headers->user_agent);
 }

@@ -17,6 +17,7 @@ void headers_gather(const struct http_request *request, struct headers *headers)
 	headers->forwarded_count = 0;
 	headers->is_prefetch = false;
 	headers->wants_no_track = false;
+	headers->is_embedded = false;
 	for (unsigned i = 0; i < request->header_count; i++)
 		header_take(&request->headers[i], headers);
 }
@@ -56,6 +57,10 @@ static void header_take(const struct http_header *header, struct headers *header
 	case sizeof("Sec-Purpose") - 1:
 		if (IS(header, "Sec-Purpose"))
 			headers->is_prefetch |= is_speculative(header->value);
+		return;
+	case sizeof("Sec-Fetch-Dest") - 1:
+		if (IS(header, "Sec-Fetch-Dest"))
+			headers->is_embedded |= !str_equal(header->value, STR("document"));
 		return;
 	case sizeof("X-Forwarded-For") - 1:
 		if (IS(header, "X-Forwarded-For"))

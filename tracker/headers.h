@@ -23,6 +23,7 @@ struct headers {
 	unsigned forwarded_count;
 	bool is_prefetch;    /* Sec-Purpose, Purpose, X-Purpose or X-Moz says so */
 	bool wants_no_track; /* DNT: 1 or Sec-GPC: 1 */
+	bool is_embedded;    /* Sec-Fetch-Dest says image, iframe, …: not a page that is opened */
 };
 
 void headers_gather(const struct http_request *request, struct headers *headers);

@@ -182,6 +182,32 @@ START_TEST(odd_user_agents_are_suspect)
 }
 END_TEST
 
+START_TEST(links_opened_out_of_sight_are_suspect)
+{
+	static const struct {
+		struct str dest;
+		enum click_class class;
+	} rows[] = {
+		{STR("document"), CLICK_CLASS_HUMAN},
+		{STR("image"), CLICK_CLASS_SUSPECT},
+		{STR("iframe"), CLICK_CLASS_SUSPECT},
+		{STR("empty"), CLICK_CLASS_SUSPECT},
+		{STR(""), CLICK_CLASS_SUSPECT},
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		static struct http_request request;
+		struct headers headers;
+		struct classified out;
+		request.headers[0] = (struct http_header){STR("User-Agent"), STR("Mozilla/5.0")};
+		request.headers[1] = (struct http_header){STR("sec-fetch-dest"), rows[i].dest};
+		request.header_count = 2;
+		headers_gather(&request, &headers);
+		classify(&classifier, HTTP_GET, &headers, &out);
+		ck_assert_msg(out.class == rows[i].class, "row %zu", i);
+	}
+}
+END_TEST
+
 START_TEST(headers_are_gathered)
 {
 	static const struct {
@@ -215,4 +241,4 @@ START_TEST(headers_are_gathered)
 END_TEST
 
 SUITE_MAIN("classify", user_agents_have_their_class, method_and_prefetch_come_before_the_user_agent,
-	odd_user_agents_are_suspect, headers_are_gathered)
+	odd_user_agents_are_suspect, links_opened_out_of_sight_are_suspect, headers_are_gathered)
