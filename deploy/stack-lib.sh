@@ -6,8 +6,6 @@
 # /proc/PID/stat (clock ticks since boot): a number that was given to another process since does not match.
 
 readonly START_LIMIT_S=60     # one service, from its start to its first sign of life
-readonly READY_LIMIT_S=30     # both /readyz, once everything runs
-readonly LOCK_LIMIT_S=120     # a stack that another command is busy with
 readonly STOP_GRACE_S=10      # after the polite signal
 readonly KILL_GRACE_S=5       # after SIGKILL
 readonly POLL_S=0.02
