@@ -194,6 +194,8 @@ START_TEST(links_opened_out_of_sight_are_suspect)
 		{STR("empty"), CLICK_CLASS_SUSPECT},
 		{STR(""), CLICK_CLASS_SUSPECT},
 	};
+	struct classifier classifier;
+	classifier_init(&classifier);
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		static struct http_request request;
 		struct headers headers;
