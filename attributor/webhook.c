@@ -23,6 +23,12 @@
 #define CODE_AWAY     "database_unavailable"
 #define DETAIL_AWAY   "the event could not be stored in time; send it again"
 
+static const struct problem problem_unknown_store = {
+	.status = 404, .code = "unknown_store", .detail = "there is no such store"};
+static const struct problem problem_not_json = {.status = 415,
+	.code = "unsupported_media_type",
+	.detail = "Content-Type is application/json, without Content-Encoding"};
+
 struct job {
 	unsigned magic;
 	struct webhook *webhook;
@@ -31,6 +37,7 @@ struct job {
 	struct conn_ref ref;
 	bool is_answered;
 	bool has_asked; /* the store was read again for this job */
+	bool is_json;   /* what its Content-Type and Content-Encoding say */
 	int64_t arrived_us, due_us;
 	int64_t received_us;
 	uint32_t store_id;
@@ -136,20 +143,23 @@ unsigned webhook_head(
 	struct problem problem = {0};
 	const enum webhook_path path = webhook_path_parse(request->path, &store_id);
 	const struct stores *const stores = webhook->config.stores;
+	const bool is_large = request->content_length > HTTP_BODY_MAX;
+	/* Before the stores are loaded nobody can say; a body that is not read has no later. */
+	const bool is_known = !stores_is_loaded(stores) || stores_find(stores, store_id) != NULL;
 	if (request->method != HTTP_POST)
-		problem = (struct problem){
-			.status = 405, .code = "method_not_allowed", .allow = "POST"};
-	else if (path == WEBHOOK_PATH_NO_STORE)
-		problem = (struct problem){.status = 404, .code = "unknown_store"};
-	else if (request->content_length > HTTP_BODY_MAX)
+		problem = (struct problem){.status = 405,
+			.code = "method_not_allowed",
+			.detail = "events are sent by POST",
+			.allow = "POST"};
+	else if (path == WEBHOOK_PATH_NO_STORE || (!is_known && is_large))
+		problem = problem_unknown_store;
+	else if (is_large)
 		problem = (struct problem){.status = 413,
 			.code = "too_large",
 			.detail = "a body may have 262144 bytes"};
-	else if (!is_json(request))
-		problem = (struct problem){.status = 415,
-			.code = "unsupported_media_type",
-			.detail = "Content-Type is application/json, without Content-Encoding"};
-	/* A store that is not known here may be new: that is asked, and 404 comes later. */
+	else if (is_known && !is_json(request))
+		problem = problem_not_json;
+	/* A store that is not known here may be new: that is asked, and 404 or 415 come later. */
 	else if (!stores_is_loaded(stores))
 		problem = (struct problem){.status = 503,
 			.code = CODE_AWAY,
@@ -177,6 +187,7 @@ void webhook_request(struct webhook *webhook, struct conn_server *server, struct
 		problem_reply(server, ref,
 			&(struct problem){.status = 503,
 				.code = "overloaded",
+				.detail = "no memory for another event; send it again",
 				.retry_after_s = WEBHOOK_RETRY_S});
 		return;
 	}
@@ -246,6 +257,7 @@ static struct job *job_new(struct webhook *webhook, const struct http_request *r
 	keep(&at, raw.signature, &job->headers.signature);
 	keep(&at, request->body, &job->body);
 	webhook_path_parse(request->path, &job->store_id);
+	job->is_json = is_json(request);
 	job->received_us = clock_wall_us();
 	job->arrived_us = loop_now_us(webhook->loop);
 	job->due_us = job->arrived_us + webhook->config.order_deadline_us;
@@ -279,7 +291,7 @@ static void step_verify(struct job *job)
 	if (store != NULL) {
 		job->verified = verify_webhook(&job->headers, job->body, store->secrets,
 			VERIFY_SECRETS_MAX, job->received_us / US_PER_S);
-		if (job->verified == VERIFY_OK) {
+		if (job->verified == VERIFY_OK && job->is_json) {
 			step_parse(job, store);
 			return;
 		}
@@ -290,8 +302,9 @@ static void step_verify(struct job *job)
 			return;
 	}
 	if (store == NULL)
-		answer_problem(job, &(struct problem){.status = 404, .code = "unknown_store"},
-			METERS_REFUSED);
+		answer_problem(job, &problem_unknown_store, METERS_REFUSED);
+	else if (!job->is_json)
+		answer_problem(job, &problem_not_json, METERS_REFUSED);
 	else
 		answer_problem(job,
 			&(struct problem){.status = 401,
@@ -532,7 +545,10 @@ static void answer_failed(struct job *job, const char *why)
 {
 	log_error("event_failed", LOG_NUM("store", job->store_id),
 		LOG_STR("event_id", job->headers.id), LOG_TEXT("reason", why));
-	answer_problem(job, &(struct problem){.status = 500, .code = "internal"}, METERS_FAILED);
+	answer_problem(job,
+		&(struct problem){
+			.status = 500, .code = "internal", .detail = "not done, and logged here"},
+		METERS_FAILED);
 }
 
 static void note_answer(struct job *job, unsigned status, enum meters_result result)

@@ -67,8 +67,9 @@ typedef void conn_request_fn(struct conn_server *server, struct conn_ref ref,
  * not reach on_request; if it has a body, the connection closes after the answer. */
 typedef unsigned conn_head_fn(
 	const struct http_request *request, struct conn_reply *reply, void *arg);
-/* The layer's own refusals (bad request, timeout), for metrics. */
-typedef void conn_refused_fn(unsigned status, void *arg);
+/* The layer's own refusals (bad request, timeout), for metrics and wording: headers, content_type
+ * and body of *reply, a line of plain text, may be replaced (views must live until return). */
+typedef void conn_refused_fn(unsigned status, struct conn_reply *reply, void *arg);
 
 struct conn_handlers {
 	conn_request_fn *on_request;

@@ -59,21 +59,22 @@ void conn_refuse(struct conn *conn, unsigned status)
 {
 	struct conn_server *server = conn->server;
 	stats_add(&server->counts.bad_requests, 1);
-	if (server->handlers.on_refused)
-		server->handlers.on_refused(status, server->handlers.arg);
 	if (conn->work) {
 		http_body_free(conn->work->body);
 		conn->work->body = NULL;
 	}
 	char text[STATUS_LINE_MAX];
 	const int len = snprintf(text, sizeof(text), "%u %s\n", status, http_status_text(status));
-	const struct conn_reply reply = {
+	struct conn_reply reply = {
 		.status = status,
 		.headers = STR("Cache-Control: no-store\r\n"),
 		.content_type = "text/plain",
 		.body = {text, (size_t)len},
-		.has_close = true,
 	};
+	if (server->handlers.on_refused)
+		server->handlers.on_refused(status, &reply, server->handlers.arg);
+	reply.status = status;
+	reply.has_close = true;
 	conn->must_linger = true;
 	conn_answer(conn, &reply);
 }

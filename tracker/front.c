@@ -51,7 +51,7 @@ struct cookie {
 static void on_request(struct conn_server *server, struct conn_ref ref,
 	const struct http_request *request, const struct sockaddr_storage *peer, void *arg);
 static unsigned on_head(const struct http_request *request, struct conn_reply *reply, void *arg);
-static void on_refused(unsigned status, void *arg);
+static void on_refused(unsigned status, struct conn_reply *reply, void *arg);
 static void fixed_answer(struct front *front, struct conn_ref ref,
 	const struct http_request *request, enum route route);
 static void link_answer(struct front *front, struct ask *ask, struct str token);
@@ -225,8 +225,9 @@ static unsigned on_head(const struct http_request *request, struct conn_reply *r
 	return reply->status;
 }
 
-static void on_refused(unsigned status, void *arg)
+static void on_refused(unsigned status, struct conn_reply *reply, void *arg)
 {
+	(void)reply;
 	count(arg, ROUTE_OTHER, FRONT_CLASS_NONE, status);
 }
 

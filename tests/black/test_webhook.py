@@ -40,6 +40,7 @@ class Route(unittest.TestCase):
         self.assertEqual(answer.header("content-type"), "application/problem+json", answer)
         problem = answer.json()
         self.assertEqual((problem["type"], problem["status"]), ("about:blank", status))
+        self.assertTrue(problem["title"] and problem["detail"], problem)
         if code is not None:
             self.assertEqual(problem["code"], code, problem)
         self.assertEqual(problem.get("pointer"), pointer, problem)
@@ -53,6 +54,7 @@ class Order(Route):
         for method in ("GET", "PUT", "DELETE", "HEAD", "OPTIONS"):
             answer = running.attributor(method, "/v1/stores/4000000000/events")
             self.assertEqual((answer.status, answer.header("allow")), (405, "POST"), method)
+        self.refused(self.post({}, path="/v1/stores/4000000000/events", method="PUT"), 405, "method_not_allowed")
 
     def test_404_for_what_is_no_store(self):
         for name in ("0", "01", "-1", "4294967296", "99999999999999999999", "abc", "1.0", "%31%00"[:3] + "x", "+1"):
@@ -61,6 +63,20 @@ class Order(Route):
 
     def test_404_comes_before_415_where_no_store_can_be(self):
         self.refused(self.post({}, [("Content-Type", "text/plain")], path="/v1/stores/0/events"), 404)
+
+    def test_404_comes_before_413_and_415_for_a_store_that_is_unknown(self):
+        path = "/v1/stores/4000000000/events"
+        self.refused(self.post(b" " * 262145, path=path), 404, "unknown_store")
+        self.refused(self.post({}, [("Content-Type", "text/plain")], path=path), 404, "unknown_store")
+        self.refused(self.post({}, [("Content-Encoding", "gzip")], path=path, signed=False), 404, "unknown_store")
+
+    def test_a_store_that_was_just_added_gets_415_as_any_other(self):
+        store = running.ctl("store", "add", "--name", "New", "--url", "https://new.example", "--currency", "EGP")
+        path = "/v1/stores/%d/events" % store["store_id"]
+        for signed in (True, False):
+            answer = self.post({}, [("Content-Type", "text/plain")], path=path, signed=signed,
+                               secret=store["webhook_secret"])
+            self.refused(answer, 415, "unsupported_media_type")
 
     def test_404_for_other_paths(self):
         for path in ("/", "/v1", "/v1/stores", "/v1/stores/1", "/v1/stores/1/events/", "/v1/stores/1/events/x",
@@ -87,7 +103,7 @@ class Order(Route):
             connection.send(stack.encode_request(
                 connection.host, "POST", "/v1/stores/%d/events" % self.shop.id,
                 [("Transfer-Encoding", "chunked"), ("Content-Type", "application/json")]) + body)
-            self.assertEqual(connection.read_answer().status, 413)
+            self.refused(connection.read_answer(), 413, "too_large")
 
     def test_a_body_of_exactly_the_limit_is_read(self):
         event = self.shop.order()
@@ -122,7 +138,7 @@ class Order(Route):
     def test_post_without_length(self):
         with stack.Connection(running.env["WASL_ATTRIBUTOR_URL"]) as connection:
             connection.send(stack.encode_request(connection.host, "POST", "/v1/stores/%d/events" % self.shop.id))
-            self.assertEqual(connection.read_answer().status, 411)
+            self.refused(connection.read_answer(), 411, "length_required")
 
 
 class Signatures(Route):

@@ -91,8 +91,9 @@ static inline unsigned on_head(
 	return 405;
 }
 
-static inline void on_refused(unsigned status, void *arg)
+static inline void on_refused(unsigned status, struct conn_reply *reply, void *arg)
 {
+	(void)reply;
 	(void)arg;
 	fixture.refused++;
 	fixture.refused_status = status;
