@@ -139,8 +139,11 @@ static void on_answer(const struct redis_value *value, uint64_t tag, void *arg)
 		fetched->ttl_ms = redis_value_integer(value);
 		fetch->has_bucket =
 			fetched->ttl_ms != -2; /* -2: no such key, -1: it never expires */
+		/* A bucket ends on a whole second (EXPIREAT); what is left is some ms old here. */
 		if (fetched->ttl_ms >= 0)
-			fetched->expires_at_us = clock_wall_us() + fetched->ttl_ms * US_PER_MS;
+			fetched->expires_at_us =
+				(clock_wall_us() + fetched->ttl_ms * US_PER_MS + US_PER_S / 2) /
+				US_PER_S * US_PER_S;
 	}
 	fetch->answers++;
 	if (fetch->answers == QUESTIONS)
