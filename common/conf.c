@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "version.h"
 
 #define ENVIRONMENT_PREFIX "WASL_"
@@ -47,7 +48,6 @@ static bool load_sources(const struct conf_program *program, const struct flags 
 	void *config, struct err *err);
 static bool load_file(
 	const struct conf_program *program, const char *path, void *config, struct err *err);
-static bool read_all(int fd, char *text, size_t *len);
 static bool load_environment(const struct conf_program *program, void *config, struct err *err);
 static void environment_name(char out[ENVIRONMENT_MAX], const char *name);
 static void print_help(const struct conf_program *program);
@@ -197,7 +197,7 @@ static bool load_file(
 		goto out;
 	}
 	text = malloc(len);
-	if (text == NULL || !read_all(fd, text, &len)) {
+	if (text == NULL || !file_read(fd, text, &len)) {
 		err_set(err, ERR_USAGE, errno, "%s", shown);
 		goto out;
 	}
@@ -217,24 +217,6 @@ out:
 	if (fd >= 0)
 		close(fd);
 	return ret;
-}
-
-/* Fills up to *len bytes; *len is what came. */
-static bool read_all(int fd, char *text, size_t *len)
-{
-	size_t filled = 0;
-	while (filled < *len) {
-		const ssize_t got = read(fd, text + filled, *len - filled);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return false;
-		if (got == 0)
-			break;
-		filled += (size_t)got;
-	}
-	*len = filled;
-	return true;
 }
 
 static bool load_environment(const struct conf_program *program, void *config, struct err *err)

@@ -11,14 +11,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "file.h"
+
 #define KEYRING_MODE (S_IRUSR | S_IWUSR)
 #define TEMP_SUFFIX  ".XXXXXX"
 #define HEX_TEXT     (2 * KEYRING_KEY_BYTES)
 
-static bool read_file(int fd, char *text, size_t *len);
 static bool file_check(int fd, const char *shown, struct err *err);
 static bool write_file(int fd, const struct keyring *keyring);
-static bool write_all(int fd, const char *bytes, size_t len);
 static bool sync_folder(const char *path);
 
 bool keyring_load(struct keyring *keyring, const char *path, struct err *err)
@@ -36,7 +36,7 @@ bool keyring_load(struct keyring *keyring, const char *path, struct err *err)
 		return err_set(err, ERR_SYSTEM, errno, "%s", shown);
 	if (!file_check(fd, shown, err))
 		goto out;
-	if (!read_file(fd, text, &len)) {
+	if (!file_read(fd, text, &len)) {
 		err_set(err, ERR_SYSTEM, errno, "%s", shown);
 		goto out;
 	}
@@ -98,23 +98,6 @@ static bool file_check(int fd, const char *shown, struct err *err)
 	return true;
 }
 
-static bool read_file(int fd, char *text, size_t *len)
-{
-	size_t filled = 0;
-	while (filled < *len) {
-		const ssize_t got = read(fd, text + filled, *len - filled);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return false;
-		if (got == 0)
-			break;
-		filled += (size_t)got;
-	}
-	*len = filled;
-	return true;
-}
-
 static bool write_file(int fd, const struct keyring *keyring)
 {
 	char line[HEX_TEXT + 32];
@@ -127,25 +110,11 @@ static bool write_file(int fd, const struct keyring *keyring)
 		hex_encode(hex, key->secret_master, KEYRING_KEY_BYTES);
 		const int len = snprintf(line, sizeof(line), "%u %s %.*s\n", slot,
 			key_state_name(key->state), HEX_TEXT, hex);
-		is_written = write_all(fd, line, (size_t)len);
+		is_written = file_write(fd, line, (size_t)len);
 		explicit_bzero(hex, sizeof(hex));
 	}
 	explicit_bzero(line, sizeof(line));
 	return is_written;
-}
-
-static bool write_all(int fd, const char *bytes, size_t len)
-{
-	while (len > 0) {
-		const ssize_t written = write(fd, bytes, len);
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written < 0)
-			return false;
-		bytes += written;
-		len -= (size_t)written;
-	}
-	return true;
 }
 
 /* A rename is on disk only once its folder is. */
