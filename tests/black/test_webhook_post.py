@@ -2,6 +2,7 @@
 """An event takes effect exactly once: repeats, races, databases that fail half-way, processes that die."""
 
 import concurrent.futures
+import contextlib
 import json
 import os
 import signal
@@ -92,6 +93,21 @@ class Case(unittest.TestCase):
             "SELECT count(*) FROM wasl.events", "SELECT count(*) FROM wasl.decisions",
             "SELECT count(*) FROM wasl.commissions",
             "SELECT count(*) FROM wasl.entries JOIN wasl.commissions USING (store_id, commission_id)")]
+
+
+    @contextlib.contextmanager
+    def orders_locked(self, limit_s):
+        """Nobody posts for limit_s from the block's begin on."""
+        lock = subprocess.Popen(
+            ["psql", "-X", "-q", "-d", running.env["WASL_DATABASE_URL"]], stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL, text=True)
+        lock.stdin.write("BEGIN; LOCK TABLE wasl.orders IN EXCLUSIVE MODE; SELECT pg_sleep(%g);\n" % limit_s)
+        lock.stdin.write("COMMIT;\n")
+        lock.stdin.close()
+        self.addCleanup(lock.wait)
+        stack.wait_until(lambda: running.sql("SELECT 1 FROM pg_locks WHERE mode = 'ExclusiveLock' AND granted "
+                                             "AND relation = 'wasl.orders'::regclass"), what="the lock")
+        yield
 
 
 class Repeats(Case):
@@ -219,6 +235,11 @@ class Races(Case):
         token = self.click()
         other = Attributor(running).wait_ready()
         self.addCleanup(other.kill)
+        collisions = lambda: [
+            stack.parse_metrics(stack.request(url, "GET", "/metrics").body).get(
+                ("wasl_postgres_errors_total", frozenset({("sqlstate", "23505")})), 0)
+            for url in (running.env["WASL_ATTRIBUTOR_ADMIN_URL"], other.url("admin"))]
+        before = collisions()
         events = [(self.shop.order([token], ["%d.00" % (100 + n)], "%s-%d" % (self.order_id(), n % 4), order_version=n),
                    "two-%d" % n) for n in range(40)]
 
@@ -228,14 +249,31 @@ class Races(Case):
                 return other.send(self.shop.store, event, name)
             return self.shop.send(event, name)
 
-        with concurrent.futures.ThreadPoolExecutor(40) as pool:
-            answers = list(pool.map(send, range(80)))
+        for number in range(8):  # the orders are there: from here on only their locks keep them apart
+            self.assertEqual(send(number).status, 200)
+        with self.orders_locked(0.5), concurrent.futures.ThreadPoolExecutor(72) as pool:
+            answers = list(pool.map(send, range(8, 80)))
         self.assertEqual({answer.status for answer in answers}, {200})
-        self.assertEqual(sum(not answer.json()["duplicate"] for answer in answers), 40)
+        self.assertEqual(sum(not answer.json()["duplicate"] for answer in answers), 36)
         for n in range(4):
             self.assertEqual(self.shop.rows("%s-%d" % (self.order_id(), n)),
                              [(self.shop.affiliate, "pending", "%d.%d0" % divmod(136 + n, 10))])
             self.assertEqual(self.counts("%s-%d" % (self.order_id(), n))[0], 10)
+        self.assertEqual(collisions(), before, "they did not wait for each other's lock")
+
+    def test_a_refused_event_leaves_no_trace_of_a_new_order(self):
+        for number in range(5):
+            self.shop.done(self.shop.order(order_id="%s-%d" % (self.order_id(), number)), "mixed-%d" % number)
+        orders = [self.shop.order(order_id="%s-new-%d" % (self.order_id(), number)) for number in range(12)]
+        with self.orders_locked(0.6), concurrent.futures.ThreadPoolExecutor(12) as pool:
+            # The first two wait with a connection each; the others gather to one batch.
+            first = [pool.submit(self.shop.send, event) for event in orders[:2]]
+            time.sleep(0.2)
+            rest = [pool.submit(self.shop.send, event, "mixed-%d" % number if number < 5 else None)
+                    for number, event in enumerate(orders[2:])]
+        self.assertEqual([one.result().status for one in first + rest], [200] * 2 + [409] * 5 + [200] * 5)
+        rows = running.sql("SELECT order_id FROM wasl.orders WHERE order_id LIKE '%s-new-%%'" % self.order_id())
+        self.assertEqual(len(rows), 7, rows)
 
 
 class Death(Case):
@@ -322,16 +360,10 @@ class Database(Case):
 
     def test_locked_for_a_while(self):
         event = self.shop.order([self.click()], order_id=self.order_id())
-        lock = subprocess.Popen(
-            ["psql", "-X", "-q", "-d", running.env["WASL_DATABASE_URL"], "-c",
-             "BEGIN; LOCK TABLE wasl.orders IN EXCLUSIVE MODE; SELECT pg_sleep(3); COMMIT"],
-            stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-        self.addCleanup(lock.wait)
-        stack.wait_until(lambda: running.sql("SELECT 1 FROM pg_locks WHERE mode = 'ExclusiveLock' AND granted "
-                                             "AND relation = 'wasl.orders'::regclass"), what="the lock")
-        began = time.monotonic()
-        self.away(self.shop.send(event, "locked-1"))
-        self.assertLess(time.monotonic() - began, LATE_LIMIT_S)
+        with self.orders_locked(3):
+            began = time.monotonic()
+            self.away(self.shop.send(event, "locked-1"))
+            self.assertLess(time.monotonic() - began, LATE_LIMIT_S)
         self.assertEqual(self.eventually(event, "locked-1")["commissions"][0]["amount"], "10.00")
         self.assertEqual(self.counts(self.order_id()), [1, 1, 1, 2])
 
