@@ -135,7 +135,7 @@ void conn_server_free(struct conn_server *server)
 	free(server);
 }
 
-/* Takes fd over; NULL, with fd closed, when memory fails. */
+/* Takes fd over; NULL, with fd closed, when memory fails. Nothing is watched yet. */
 struct conn *conn_open(struct conn_server *server, int fd, const struct sockaddr_storage *peer)
 {
 	struct conn *conn = slot_take(server);
@@ -153,7 +153,6 @@ struct conn *conn_open(struct conn_server *server, int fd, const struct sockaddr
 	list_add(&server->lists[CONN_FREE], conn);
 	set_peer(conn, peer);
 	stats_add(&server->counts.open, 1);
-	loop_watch_set(watch, LOOP_READ);
 	conn_move(conn, CONN_IDLE);
 	return conn;
 }

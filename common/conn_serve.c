@@ -49,6 +49,8 @@ void conn_read(struct conn *conn)
 	if (got < 0) {
 		if (errno != EAGAIN && errno != EINTR)
 			conn->state == CONN_IDLE ? conn_close(conn) : conn_lose(conn);
+		else if (conn->state == CONN_IDLE)
+			loop_watch_set(conn->watch, LOOP_READ);
 		return;
 	}
 	struct str bytes = {server->read_bytes, (size_t)got};
@@ -307,9 +309,11 @@ static void settle(struct conn *conn)
 	const size_t kept = conn->work ? conn->work->in.len : 0;
 	const bool is_body = conn->work && conn->work->body;
 	if (conn->is_awaiting) {
-		const bool is_full = kept >= CONN_PENDING_MAX;
+		/* Not watched now: what comes meanwhile can wait in the kernel. */
+		const bool is_over = conn->is_eof || kept >= CONN_PENDING_MAX;
+		const bool is_watched = loop_watch_wants(conn->watch) != 0;
 		conn_move(conn, CONN_HANDLING);
-		loop_watch_set(conn->watch, conn->is_eof || is_full ? 0 : LOOP_READ);
+		loop_watch_set(conn->watch, is_over || !is_watched ? 0 : LOOP_READ);
 		return;
 	}
 	if (conn->is_closing) {

@@ -174,6 +174,11 @@ void loop_watch_set(struct loop_watch *watch, unsigned wants)
 		watch->wants = 0;
 }
 
+unsigned loop_watch_wants(const struct loop_watch *watch)
+{
+	return watch->wants;
+}
+
 void loop_watch_free(struct loop_watch *watch)
 {
 	if (!watch)

@@ -33,6 +33,7 @@ int64_t loop_now_us(const struct loop *loop);
 /* Level-triggered and persistent; wants: enum loop_ready bits, 0 pauses. fd stays the caller's. */
 struct loop_watch *loop_watch_new(struct loop *loop, int fd, loop_ready_fn *fn, void *arg);
 void loop_watch_set(struct loop_watch *watch, unsigned wants);
+unsigned loop_watch_wants(const struct loop_watch *watch);
 void loop_watch_free(struct loop_watch *watch); /* allowed inside its own callback */
 
 struct loop_timer *loop_timer_new(struct loop *loop, loop_fn *fn, void *arg);

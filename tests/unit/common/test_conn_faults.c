@@ -166,7 +166,9 @@ START_TEST(a_reset_or_half_a_request_leaves_nothing_behind)
 	}
 	usleep(2 * LATER_US);
 	server_halt();
-	ck_assert_uint_eq(fixture.gone, 1); /* /later's answer had nowhere to go */
+	/* /later's answer found its connection gone, or went out to nobody if the request had come
+	 * together with the connection, which is not watched then. */
+	ck_assert_uint_le(fixture.gone, 1);
 	ck_assert_uint_eq(counts().bad_requests, 0);
 	server_free();
 }
