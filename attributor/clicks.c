@@ -34,6 +34,7 @@ struct clicks {
 };
 
 static void open_tokens(struct clicks *clicks, struct event *event);
+static bool has_other_key(enum token_result result);
 static bool ask_all(struct clicks *clicks, struct clicks_lookup *lookup);
 static bool ask(struct clicks *clicks, const struct click_claim *claim, uint64_t tag);
 static void on_reply(const struct redis_value *value, uint64_t tag, void *arg);
@@ -93,10 +94,18 @@ static void open_tokens(struct clicks *clicks, struct event *event)
 		click->evidence = CLICK_RECORD_NONE;
 		click->result =
 			token_open_click(clicks->keys->box, click->raw_token, &click->claim, NULL);
-		if (click->result == TOKEN_UNKNOWN_KEY && keys_reload_if_changed(clicks->keys))
+		if (has_other_key(click->result) && keys_reload_if_changed(clicks->keys))
 			click->result = token_open_click(
 				clicks->keys->box, click->raw_token, &click->claim, NULL);
 	}
+}
+
+/* Whether another keyring may open the token: its slot is unknown here, or was revoked and may have
+ * been given a new key since. */
+static bool has_other_key(enum token_result result)
+{
+	return result == TOKEN_UNKNOWN_KEY || result == TOKEN_REVOKED_KEY ||
+	       result == TOKEN_NOT_OURS;
 }
 
 /* True: at least one answer is to be waited for. */

@@ -34,9 +34,10 @@ bool keys_init(
 	struct keys *keys, const char *path, keys_change_fn *on_change, void *arg, struct err *err);
 /* Reads the file anew. False: it is bad, nothing has changed. */
 bool keys_reload(struct keys *keys, struct err *err);
-/* For an unknown slot: reads the file again if it is another one than was read last, so that a
- * flood of foreign tokens costs a stat(2) each, and a key that was just added is known before the
- * answer. True when the ring is another one now. */
+/* For what the ring does not open, as its slot is unknown or may have been given a new key: reads
+ * the file again if it is another one than was read last, so that a flood of foreign tokens costs a
+ * stat(2) each, and a key that was just added is known before the answer. True when the ring is
+ * another one now. */
 bool keys_reload_if_changed(struct keys *keys);
 void keys_release(struct keys *keys);
 

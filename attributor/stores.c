@@ -308,10 +308,8 @@ static void open_secrets(const struct stores *stores, struct entry *entry)
 		struct err err = {0};
 		bool is_open =
 			entry->sealed_len[i] == 0 || open_secret(stores, entry, i, &opened, &err);
-		const unsigned slot = entry->sealed[i][0];
-		if (!is_open && stores->on_unknown != NULL &&
-			(slot >= KEYRING_SLOTS ||
-				stores->keyring->keys[slot].state == KEY_ABSENT)) {
+		/* The slot may be new in the file, or one that was revoked may have another key. */
+		if (!is_open && stores->on_unknown != NULL) {
 			stores->on_unknown(stores->on_unknown_arg);
 			is_open = open_secret(stores, entry, i, &opened, &err);
 		}

@@ -103,6 +103,27 @@ class Rotation(unittest.TestCase):
         self.link = self.mint()
         self.assertEqual(self.order("new", self.click())["decision"], "attributed")
 
+    def test_a_slot_that_was_given_a_new_key_is_known_before_the_answer(self):
+        for _ in range(6):
+            self.stack.ctl("key", "rotate")
+        self.stack.ctl("key", "revoke", "0")
+        self.stack.signal("attributor", signal.SIGHUP)
+        old = self.click()
+        stack.wait_until(lambda: self.order("revoked-%d" % time.monotonic_ns(), old)["reason"] == "all_refused",
+                         STEP_LIMIT_S, "the attributor knows slot 0 as revoked")
+        self.stack.ctl("key", "add", "--reuse", "0")
+        self.stack.ctl("key", "activate", "0")
+        self.stack.signal("tracker", signal.SIGHUP)  # the attributor is not told
+        self.link = self.mint()
+        stack.wait_until(lambda: self.stack.tracker("GET", self.link, [PHONE]).status == 302, STEP_LIMIT_S, "reload")
+        self.assertEqual(self.order("reused", self.click())["decision"], "attributed")
+        first = self.store["webhook_secret"]
+        self.store = self.stack.ctl("store", "rotate-secret", self.store["store_id"])
+        self.assertEqual(self.order("new-secret", self.click())["decision"], "attributed")
+        self.stack.ctl("store", "rotate-secret", self.store["store_id"], "--finish")
+        answer = self.stack.send_event(self.store, {}, secret=first)
+        self.assertEqual(answer.status, 401, answer)
+
     def test_a_broken_keyring_changes_nothing_and_is_reported_with_its_line(self):
         with open(self.stack.env["WASL_KEYRING"], "a", encoding="ascii") as ring:
             ring.write("1 valid not-a-key\n")
