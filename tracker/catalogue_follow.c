@@ -530,8 +530,10 @@ static unsigned log_entry_apply(struct follow *follow, const struct redis_value 
 		else if (name.data[0] == 'r')
 			text = value;
 	}
-	if (!str_equal(epoch, str_from(follow->mark.epoch)))
+	if (!str_equal(epoch, str_from(follow->mark.epoch))) {
+		loop_timer_set(follow->tick, 0); /* everything was published anew: look now */
 		return 0;
+	}
 	follow->mark.version++;
 	uint64_t id = 0;
 	struct catalogue_row row;
