@@ -182,6 +182,18 @@ class Changes(Case):
         effects = [event["effect"] for event in self.shop.show(self.order_id())["events"]]
         self.assertEqual(effects, ["accrued", "amended", "unchanged", "amended", "amended"])
 
+    def test_nothing_new_makes_no_new_version(self):
+        tokens = [self.click(), "not a token", self.shop.dated_click(time.time() - 40 * 86400)]
+        coupons = ['"quoted\\"', "a\nb\t\b\f\r\x01\x1f\x7f/<>&'", "é🛒\u202e\u2028", "{}", "1", "null"]
+        lines = [{"unit_price": "12.50", "line_id": "\"\\\n%d" % number, "product_id": product}
+                 for number, product in enumerate(("SKU-1", "un\\known\"", "طلب"))]
+        for number in range(3):
+            event = self.shop.order(tokens, lines, self.order_id(), coupons=coupons)
+            self.shop.done(event)
+            shown = self.shop.show(self.order_id())
+            self.assertEqual([event["effect"] for event in shown["events"]], ["accrued"] + ["unchanged"] * number)
+        self.assertEqual(shown["decision"]["version"], 1)
+
     def test_the_highest_order_version_holds_whenever_it_comes(self):
         token = self.click()
         for version, price in ((3, "300.00"), (1, "100.00"), (2, "200.00")):
