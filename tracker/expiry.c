@@ -59,6 +59,11 @@ void expiry_send(struct expiry *expiry, struct redis *redis, const struct click_
 	wish_send(expiry, &(struct wish){.id = *id, .expires_at_s = expires_at_s});
 }
 
+unsigned expiry_doubts(const struct expiry *expiry)
+{
+	return expiry->doubt_count;
+}
+
 void expiry_resume(struct expiry *expiry, struct redis *redis)
 {
 	expiry->redis = redis;

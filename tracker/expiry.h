@@ -28,6 +28,8 @@ bool expiry_has_room(const struct expiry *expiry);
 /* The bucket ends at expires_at_s, Unix time; sent on redis now, or later if that fails. */
 void expiry_send(struct expiry *expiry, struct redis *redis, const struct click_bucket *id,
 	int64_t expires_at_s);
+/* Buckets that Redis has not confirmed and nothing under way asks for. */
+unsigned expiry_doubts(const struct expiry *expiry);
 /* Redis is up: what is in doubt is asked for again, from the loop. redis must outlive the expiry's
  * timer. */
 void expiry_resume(struct expiry *expiry, struct redis *redis);

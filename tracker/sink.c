@@ -139,7 +139,7 @@ const struct redis_counts *sink_redis_counts(const struct sink *sink)
 
 uint64_t sink_pending(const struct sink *sink)
 {
-	return stats_get(&redis_counts(sink->redis)->pending);
+	return stats_get(&redis_counts(sink->redis)->pending) + expiry_doubts(sink->expiry);
 }
 
 void sink_free(struct sink *sink)

@@ -65,7 +65,7 @@ bool sink_place(struct sink *sink, uint32_t window_s, const struct bucket_now *n
  */
 void sink_put(struct sink *sink, const struct sink_click *click, const struct sink_ticket *ticket);
 const struct redis_counts *sink_redis_counts(const struct sink *sink);
-/* Commands that Redis has not answered yet. */
+/* Commands that Redis has not answered yet, and those that it has to be told again. */
 uint64_t sink_pending(const struct sink *sink);
 /* Tickets that still wait are dropped. */
 void sink_free(struct sink *sink);

@@ -131,6 +131,18 @@ class RedisFaults(unittest.TestCase):
             wait_until(lambda: min(tracker.ttls().values()) >= WINDOW_S, 5, "the bucket has its end")
             proxy.close()
 
+    def test_the_end_waits_for_a_bucket_in_doubt(self):
+        with Tracker({"workers": 1}) as tracker:
+            self.assertEqual(tracker.end(), 0)
+            proxy = CuttingProxy(tracker.redis_port)
+            tracker.settings["redis-url"] = "redis://127.0.0.1:%d" % proxy.port
+            tracker.start()
+            wait_until(lambda: tracker.metric("wasl_redis_up") == 1, what="Redis is up")
+            click(tracker)
+            self.assertEqual(tracker.end(), 0)
+            self.assertGreaterEqual(min(tracker.ttls().values()), WINDOW_S)
+            proxy.close()
+
     def test_a_bucket_whose_announcement_was_refused_is_announced_with_its_next_click(self):
         with Tracker({"workers": 1}) as tracker, tracker.redis() as redis:
             redis.command("ACL", "SETUSER", "default", "-xadd")
