@@ -93,7 +93,8 @@ static struct problem refusal_of(unsigned status)
 	case 414:
 	case 431:
 		problem.code = "head_too_large";
-		problem.detail = "a request line and a header may have 8 KiB, a head 16 KiB";
+		problem.detail = "a request line or a header is over 8 KiB, or a head over 16 KiB "
+				 "or 100 headers";
 		break;
 	case 503:
 		problem.code = "overloaded";
