@@ -260,7 +260,7 @@ static void on_reload(int signal_number, void *arg)
 	struct keyring fresh = {0};
 	struct err err = {0};
 	if (!keyring_load(&fresh, crew->config->text.keyring, &err)) {
-		log_error("keyring_kept", LOG_TEXT("why", err.msg));
+		log_error("keyring_refused", LOG_TEXT("why", err.msg));
 		return;
 	}
 	keyring_release(crew->keyring);
@@ -268,8 +268,8 @@ static void on_reload(int signal_number, void *arg)
 	keyring_release(&fresh);
 	for (unsigned i = 0; i < crew->worker_count; i++)
 		if (!worker_give_keys(crew->workers[i], crew->keyring, &err))
-			log_error("keyring_kept", LOG_NUM("worker", i), LOG_TEXT("why", err.msg));
-	log_info("keyring_loaded", LOG_NUM("active", crew->keyring->active));
+			log_error("keyring_refused", LOG_NUM("worker", i), LOG_TEXT("why", err.msg));
+	log_info("keyring_reloaded", LOG_NUM("active", crew->keyring->active));
 }
 
 static void on_stop(int signal_number, void *arg)

@@ -464,7 +464,7 @@ class Signals(unittest.TestCase):
             ring = "0 valid %s\n1 active %s\n" % (MASTER.hex(), OTHER_MASTER.hex())
             tracker.write_keyring(ring[:-20])
             tracker.process.send_signal(signal.SIGHUP)
-            event = wait_until(lambda: tracker.events("keyring_kept"), what="the broken ring is named")[0]
+            event = wait_until(lambda: tracker.events("keyring_refused"), what="the broken ring is named")[0]
             self.assertIn("keyring:2", event["why"])
             click(tracker, first)
             self.assertEqual(tracker.get(second).status, 404)
