@@ -58,7 +58,8 @@ $(OUT)/tracker/%.o:    INC = -iquote tracker -iquote common
 $(OUT)/attributor/%.o: INC = -iquote attributor -iquote common -iquote $(OUT)/gen $(shell $(PC) --cflags libpq)
 $(OUT)/ctl/%.o:        INC = -iquote ctl -iquote common -iquote $(OUT)/gen $(shell $(PC) --cflags libpq)
 $(OUT)/tests/unit/common/%.o     $(OUT)/tests/fuzz/common/%.o     $(OUT)/tests/bench/common/%.o: INC = -iquote common
-$(OUT)/tests/unit/tracker/%.o    $(OUT)/tests/fuzz/tracker/%.o:    INC = -iquote tracker -iquote common
+$(OUT)/tests/unit/tracker/%.o    $(OUT)/tests/fuzz/tracker/%.o    $(OUT)/tests/bench/tracker/%.o: \
+	INC = -iquote tracker -iquote common
 $(OUT)/tests/unit/attributor/%.o $(OUT)/tests/fuzz/attributor/%.o: \
 	INC = -iquote attributor -iquote common -iquote $(OUT)/gen $(shell $(PC) --cflags libpq)
 $(OUT)/tests/unit/ctl/%.o $(OUT)/tests/fuzz/ctl/%.o: INC = -iquote ctl -iquote common
@@ -111,10 +112,11 @@ $(OUT)/tests/fuzz/tracker/%:    $(OUT)/tests/fuzz/tracker/%.o    $(FUZZ_MAIN) $(
 $(OUT)/tests/fuzz/ctl/%: $(OUT)/tests/fuzz/ctl/%.o $(FUZZ_MAIN) $(CTL_PURE) $(OUT)/libcommon.a ; $(LINK)
 $(OUT)/tests/fuzz/attributor/%: $(OUT)/tests/fuzz/attributor/%.o $(FUZZ_MAIN) $(ATTRIBUTOR_OBJS) $(OUT)/libcommon.a ; $(LINK)
 
-# Benchmarks in C, one binary each.
-BENCH := $(patsubst %.c,$(OUT)/%,$(wildcard tests/bench/common/bench_*.c))
+# Benchmarks in C, one binary each; those that are not named bench_… are tools of the scripts beside them.
+BENCH := $(patsubst %.c,$(OUT)/%,$(wildcard tests/bench/*/*.c))
 $(BENCH): LIBS = $(LIBS_common)
-$(OUT)/tests/bench/common/%: $(OUT)/tests/bench/common/%.o $(OUT)/libcommon.a ; $(LINK)
+$(OUT)/tests/bench/common/%:  $(OUT)/tests/bench/common/%.o  $(OUT)/libcommon.a ; $(LINK)
+$(OUT)/tests/bench/tracker/%: $(OUT)/tests/bench/tracker/%.o $(call objs,tracker) $(OUT)/libcommon.a ; $(LINK)
 
 unit: $(UNIT) ## builds the unit tests
 fuzz: $(FUZZ) ## builds the fuzz targets; with MODE=fuzz against libFuzzer

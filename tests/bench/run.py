@@ -2,7 +2,8 @@
 """Runs every benchmark, each against its anchor in the same run: a table of ratios, and results.json.
 
 usage: run.py OUT RESULTS_DIR. A benchmark is a program OUT/tests/bench/*/bench_* or a script beside this one whose
-name begins with bench_; it prints one JSON object a line: name, unit, ours, anchor, anchor_name, ratio, rounds.
+name begins with bench_; it prints one JSON object a line: name, unit, ours, anchor, anchor_name, ratio, rounds. Scripts
+find their tools, the other programs of that folder, by WASL_BENCH_OUT.
 Progress goes to stderr. Any benchmark that fails or says nothing makes the run fail.
 """
 import json
@@ -22,8 +23,9 @@ def benchmarks(out):
     return [[str(p)] for p in programs] + [[sys.executable, str(s)] for s in scripts]
 
 
-def rows_of(command):
-    done = subprocess.run(command, stdout=subprocess.PIPE, timeout=LIMIT_S, text=True, check=True)
+def rows_of(command, out):
+    env = {**os.environ, "WASL_BENCH_OUT": str(out.resolve())}
+    done = subprocess.run(command, stdout=subprocess.PIPE, timeout=LIMIT_S, text=True, check=True, env=env)
     rows = [json.loads(line) for line in done.stdout.splitlines() if line.strip()]
     if not rows:
         raise ValueError("printed no figure")
@@ -54,7 +56,7 @@ def main():
     for command in benchmarks(out):
         print(f"  BENCH {pathlib.Path(command[-1]).stem}", file=sys.stderr, flush=True)
         try:
-            rows += rows_of(command)
+            rows += rows_of(command, out)
         except (subprocess.SubprocessError, ValueError) as why:
             print(f"{command[-1]}: {why}", file=sys.stderr)
             failed += 1

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the benchmarks share: an nginx that answers a bare redirect, load, processor time, memory, and a row's form."""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "black"))
+import stack  # noqa: E402
+from trackerlib import HUMAN, free_port  # noqa: E402
+
+ROUNDS = 5
+CONNECTIONS = 64
+LIMIT_S = 120
+HEADERS = (("User-Agent", HUMAN), ("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"),
+           ("Accept-Language", "ar-EG,ar;q=0.9"), ("Accept-Encoding", "gzip, deflate"))
+NGINX_NAME = "nginx return 302"
+# As many response headers as the tracker's; one worker.
+NGINX = """
+worker_processes 1; worker_rlimit_nofile 16384; daemon on; pid %(dir)s/nginx.pid; error_log %(dir)s/error.log;
+events { worker_connections 8192; }
+http {
+  access_log off; keepalive_requests 100000000;
+  client_body_temp_path %(dir)s/a; proxy_temp_path %(dir)s/b; fastcgi_temp_path %(dir)s/c;
+  uwsgi_temp_path %(dir)s/d; scgi_temp_path %(dir)s/e;
+  server {
+    listen 127.0.0.1:%(port)d reuseport backlog=4096;
+    location / {
+      add_header Cache-Control "no-store, private"; add_header Referrer-Policy no-referrer;
+      add_header X-Robots-Tag "noindex, nofollow"; add_header X-Content-Type-Options nosniff;
+      add_header Set-Cookie "wasl=AAAAAAAAAAAAAAAAAAAAAA; Max-Age=31536000; Path=/; HttpOnly; SameSite=Lax";
+      return 302 https://shop.example/p/77?a=1&wasl=EAGRxAlgvn4OqVLO4HRAyr5BH-BaGUWJjW5IdStWmd5ZOSEILRiGss5glrsP;
+    }
+  }
+}
+"""
+
+
+def need(*names):
+    """Ends the script when a program is missing: no figure is left out in silence."""
+    missing = [name for name in names if shutil.which(name) is None]
+    if missing:
+        sys.exit("not installed: %s; `make deps-bench` (redis-server: `make deps`) installs it" % ", ".join(missing))
+
+
+def tool(name):
+    """A C program of tests/bench/, built by `make bench-programs`."""
+    out = pathlib.Path(os.environ.get("WASL_BENCH_OUT") or HERE.parents[1] / "build" / "rel")
+    found = list(out.glob("tests/bench/*/" + name))
+    if len(found) != 1:
+        sys.exit("%s is not built; `make bench-programs` builds it" % name)
+    return str(found[0])
+
+
+class Nginx:
+    """with Nginx() as nginx: …   Its one worker is nginx.pid."""
+
+    def __enter__(self):
+        self.dir = tempfile.mkdtemp(prefix="bench-nginx-")
+        os.chmod(self.dir, 0o755)
+        self.port = free_port()
+        conf = pathlib.Path(self.dir, "nginx.conf")
+        conf.write_text(NGINX % {"dir": self.dir, "port": self.port})
+        subprocess.run(["nginx", "-p", self.dir, "-c", str(conf), "-e", self.dir + "/start.log"], check=True)
+        self.master = int(stack.wait_until(lambda: self.read_pid(), what="nginx runs"))
+        children = "/proc/%d/task/%d/children" % (self.master, self.master)
+        self.pid = int(stack.wait_until(lambda: pathlib.Path(children).read_text(), what="its worker runs"))
+        self.url = "http://127.0.0.1:%d" % self.port
+        return self
+
+    def read_pid(self):
+        path = pathlib.Path(self.dir, "nginx.pid")
+        return path.exists() and path.read_text().strip()
+
+    def __exit__(self, *_):
+        os.kill(self.master, 15)
+        stack.wait_until(lambda: not stack.is_alive(self.master), what="nginx ends")
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def cpu_us(pid):
+    """User and system time of all threads: the process's own processor clock, exact to the nanosecond."""
+    return time.clock_gettime_ns((~pid << 3) | 2) / 1000
+
+
+def anonymous_bytes(pid):
+    """Private memory that no file stands behind: heap, stacks, arenas."""
+    text = pathlib.Path("/proc/%d/smaps_rollup" % pid).read_text()
+    return int(re.search(r"^Anonymous:\s+(\d+) kB", text, re.MULTILINE)[1]) * 1024
+
+
+def load(url, path, seconds, is_closing=False):
+    """As many requests as go, from wrk; how many got answers."""
+    words = ["wrk", "-t1", "-c%d" % CONNECTIONS, "-d%ds" % seconds]
+    for pair in HEADERS + ((("Connection", "close"),) if is_closing else ()):
+        words += ["-H", "%s: %s" % pair]
+    done = subprocess.run(words + [url + path], check=True, capture_output=True, text=True, timeout=LIMIT_S)
+    assert "Non-2xx" not in done.stdout, done.stdout
+    return int(re.search(r"(\d+) requests in", done.stdout)[1])
+
+
+def forget_clicks(tracker):
+    """Every round begins with a Redis of the same size."""
+    with tracker.redis() as client:
+        keys = client.keys("wasl:c:*") + client.keys("wasl:x:*")
+        for at in range(0, len(keys), 1000):
+            client.command("UNLINK", *keys[at:at + 1000])
+
+
+def assert_all_stored(tracker):
+    assert tracker.metric("wasl_clicks_total", **{"class": "human", "stored": "none"}) == 0, "Redis fell behind"
+
+
+def say(name, unit, ours, anchor=None, anchor_name=None):
+    """Prints a row: medians of both lists, their ratio, and how many rounds there were."""
+    mine = statistics.median(ours)
+    theirs = statistics.median(anchor) if anchor else None
+    print(json.dumps({"name": name, "unit": unit, "ours": round(mine, 6),
+                      "anchor": round(theirs, 6) if anchor else None, "anchor_name": anchor_name,
+                      "ratio": round(mine / theirs, 3) if anchor else None, "rounds": len(ours)}), flush=True)

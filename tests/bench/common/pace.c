@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Sends one HTTP request again and again at a fixed rate and tells how late the answers came.
+ *
+ * usage: pace PORT RATE SECONDS CONNECTIONS <REQUEST
+ * Each request has a moment at which it is due, and its time counts from there: when the server, or
+ * this program, falls behind, the wait in front of it counts too (no coordinated omission). Kept
+ * connections to 127.0.0.1, one request under way on each. Prints one JSON object: requests,
+ * p50_us, p99_us, max_us. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "str.h"
+
+#define CONNECTIONS_MAX 1024
+#define REQUESTS_MAX    10000000
+#define REQUEST_MAX     4096
+#define ANSWER_MAX      8192
+#define STALL_NS        (5 * NS_PER_S) /* without any answer: given up */
+#define NS_PER_S        INT64_C(1000000000)
+#define LENGTH_HEADER   "Content-Length: "
+
+struct peer {
+	int64_t due_ns; /* of the request under way */
+	size_t len;
+	bool is_busy;
+	char answer[ANSWER_MAX];
+};
+
+struct pace {
+	struct peer peers[CONNECTIONS_MAX];
+	struct pollfd polled[CONNECTIONS_MAX];
+	unsigned connections;
+	unsigned idle[CONNECTIONS_MAX];
+	unsigned idle_count;
+	char request[REQUEST_MAX];
+	size_t request_len;
+	int64_t *took_ns;
+	size_t sent, done, total;
+	int64_t start_ns, interval_ns;
+};
+
+static bool pace_connect(struct pace *pace, unsigned port);
+static bool pace_run(struct pace *pace);
+static bool due_send(struct pace *pace);
+static bool peer_read(struct pace *pace, unsigned at);
+static bool is_answer_whole(struct peer *peer);
+static void report(struct pace *pace);
+static int compare(const void *a, const void *b);
+static int64_t now_ns(void);
+static uint64_t number(const char *text, uint64_t max);
+
+int main(int argc, char **argv)
+{
+	static struct pace pace;
+	if (argc != 5) {
+		fprintf(stderr, "usage: pace PORT RATE SECONDS CONNECTIONS <REQUEST\n");
+		return 2;
+	}
+	const uint64_t rate = number(argv[2], 1000000);
+	pace.total = rate * number(argv[3], 60);
+	pace.connections = (unsigned)number(argv[4], CONNECTIONS_MAX);
+	pace.request_len = fread(pace.request, 1, sizeof(pace.request), stdin);
+	if (pace.total > REQUESTS_MAX || pace.request_len == sizeof(pace.request))
+		return 2;
+	pace.took_ns = calloc(pace.total, sizeof(*pace.took_ns));
+	if (!pace.took_ns || !pace_connect(&pace, (unsigned)number(argv[1], 65535)))
+		return EXIT_FAILURE;
+	prctl(PR_SET_TIMERSLACK, 1); /* ns: a sleep ends when it should */
+	pace.interval_ns = NS_PER_S / (int64_t)rate;
+	if (!pace_run(&pace))
+		return EXIT_FAILURE;
+	report(&pace);
+	free(pace.took_ns);
+	return EXIT_SUCCESS;
+}
+
+static bool pace_connect(struct pace *pace, unsigned port)
+{
+	const struct sockaddr_in address = {
+		.sin_family = AF_INET,
+		.sin_port = htons((uint16_t)port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	for (unsigned i = 0; i < pace->connections; i++) {
+		const int fd = socket(AF_INET, SOCK_STREAM, 0);
+		if (fd < 0 ||
+			connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
+			perror("pace: connect");
+			return false;
+		}
+		pace->polled[i] = (struct pollfd){.fd = fd, .events = POLLIN};
+		pace->idle[pace->idle_count++] = i;
+	}
+	return true;
+}
+
+static bool pace_run(struct pace *pace)
+{
+	pace->start_ns = now_ns();
+	int64_t heard_ns = pace->start_ns;
+	while (pace->done < pace->total) {
+		if (!due_send(pace))
+			return false;
+		int64_t wait_ns = NS_PER_S;
+		if (pace->sent < pace->total && pace->idle_count > 0)
+			wait_ns =
+				pace->start_ns + (int64_t)pace->sent * pace->interval_ns - now_ns();
+		if (wait_ns < 0)
+			wait_ns = 0;
+		const struct timespec wait = {
+			.tv_sec = wait_ns / NS_PER_S, .tv_nsec = wait_ns % NS_PER_S};
+		const int ready = ppoll(pace->polled, pace->connections, &wait, NULL);
+		for (unsigned i = 0; ready > 0 && i < pace->connections; i++) {
+			if (pace->polled[i].revents != 0 && !peer_read(pace, i))
+				return false;
+		}
+		if (ready > 0 || pace->idle_count == pace->connections)
+			heard_ns = now_ns();
+		else if (now_ns() - heard_ns > STALL_NS) {
+			fprintf(stderr, "pace: no answer\n");
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Sends what is due, as far as connections are free. */
+static bool due_send(struct pace *pace)
+{
+	while (pace->sent < pace->total && pace->idle_count > 0) {
+		const int64_t due_ns = pace->start_ns + (int64_t)pace->sent * pace->interval_ns;
+		if (due_ns > now_ns())
+			return true;
+		const unsigned at = pace->idle[--pace->idle_count];
+		struct peer *peer = &pace->peers[at];
+		peer->due_ns = due_ns;
+		peer->len = 0;
+		peer->is_busy = true;
+		pace->sent++;
+		const ssize_t sent =
+			send(pace->polled[at].fd, pace->request, pace->request_len, MSG_NOSIGNAL);
+		if (sent != (ssize_t)pace->request_len) {
+			perror("pace: send");
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool peer_read(struct pace *pace, unsigned at)
+{
+	struct peer *peer = &pace->peers[at];
+	const ssize_t len = read(pace->polled[at].fd, peer->answer + peer->len,
+		sizeof(peer->answer) - 1 - peer->len);
+	if (len <= 0 || !peer->is_busy) {
+		fprintf(stderr, "pace: a connection ended early\n");
+		return false;
+	}
+	peer->len += (size_t)len;
+	peer->answer[peer->len] = '\0';
+	if (!is_answer_whole(peer))
+		return true;
+	if (strncmp(peer->answer, "HTTP/1.1 302 ", 13) != 0) {
+		fprintf(stderr, "pace: not a redirect: %.40s\n", peer->answer);
+		return false;
+	}
+	peer->is_busy = false;
+	pace->took_ns[pace->done++] = now_ns() - peer->due_ns;
+	pace->idle[pace->idle_count++] = at;
+	return true;
+}
+
+static bool is_answer_whole(struct peer *peer)
+{
+	const char *end = strstr(peer->answer, "\r\n\r\n");
+	const char *length = strstr(peer->answer, LENGTH_HEADER);
+	if (!end)
+		return false;
+	const size_t body =
+		length && length < end ? strtoul(length + strlen(LENGTH_HEADER), NULL, 10) : 0;
+	return peer->len >= (size_t)(end - peer->answer) + 4 + body;
+}
+
+static void report(struct pace *pace)
+{
+	qsort(pace->took_ns, pace->done, sizeof(*pace->took_ns), compare);
+	const double us = 1000.0;
+	printf("{\"requests\":%zu,\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f}\n", pace->done,
+		(double)pace->took_ns[pace->done / 2] / us,
+		(double)pace->took_ns[pace->done * 99 / 100] / us,
+		(double)pace->took_ns[pace->done - 1] / us);
+}
+
+static int compare(const void *a, const void *b)
+{
+	const int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
+	return (left > right) - (left < right);
+}
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+/* From 1 to max; anything else ends the program. */
+static uint64_t number(const char *text, uint64_t max)
+{
+	uint64_t value = 0;
+	if (!str_parse_u64(str_from(text), max, &value) || value == 0) {
+		fprintf(stderr, "pace: %s is no number from 1 to %llu\n", text,
+			(unsigned long long)max);
+		exit(2);
+	}
+	return value;
+}
