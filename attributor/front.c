@@ -36,6 +36,12 @@ static unsigned on_head(const struct http_request *request, struct conn_reply *r
 		return api_head(front->api, request, reply);
 	struct problem problem = {
 		.status = 404, .code = "no_such_route", .detail = "nothing answers at this path"};
+	if (request->path.len == 0 ||
+		request->path.data[0] != '/') /* OPTIONS *, CONNECT host:port */
+		problem = (struct problem){.status = 405,
+			.code = "method_not_allowed",
+			.detail = "the whole server takes no request",
+			.allow = "GET, HEAD, POST"};
 	switch (webhook_path_parse(request->path, &store_id)) {
 	case WEBHOOK_PATH_EVENTS:
 	case WEBHOOK_PATH_NO_STORE:

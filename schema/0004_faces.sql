@@ -190,6 +190,9 @@ $$;
 
 -- Who may do what. PUBLIC may nothing; the daemon adds facts and moves commissions, but cannot touch accounts,
 -- migrations or anything that is frozen; finance reads its views.
+DO $$ BEGIN
+	EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+END $$;
 REVOKE ALL ON SCHEMA wasl, finance FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA wasl FROM PUBLIC;
 GRANT USAGE ON SCHEMA wasl, finance TO wasl_attributor;

@@ -268,7 +268,8 @@ static void on_reload(int signal_number, void *arg)
 	keyring_release(&fresh);
 	for (unsigned i = 0; i < crew->worker_count; i++)
 		if (!worker_give_keys(crew->workers[i], crew->keyring, &err))
-			log_error("keyring_refused", LOG_NUM("worker", i), LOG_TEXT("why", err.msg));
+			log_error(
+				"keyring_refused", LOG_NUM("worker", i), LOG_TEXT("why", err.msg));
 	log_info("keyring_reloaded", LOG_NUM("active", crew->keyring->active));
 }
 

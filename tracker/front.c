@@ -197,7 +197,7 @@ static void on_request(struct conn_server *server, struct conn_ref ref,
 	struct front *front = arg;
 	struct str token;
 	const enum route route = route_match(request->path, &token);
-	if (route != ROUTE_LINK || request->method == HTTP_POST || request->method == HTTP_OTHER) {
+	if (route != ROUTE_LINK) {
 		fixed_answer(front, ref, request, route);
 		return;
 	}
@@ -210,7 +210,8 @@ static void on_request(struct conn_server *server, struct conn_ref ref,
 	link_answer(front, &ask, token);
 }
 
-/* Methods that no route has, before a body is refused for its size. */
+/* Methods that no route has, before a body is refused for its size: nothing else reaches
+ * on_request. */
 static unsigned on_head(const struct http_request *request, struct conn_reply *reply, void *arg)
 {
 	if (request->method == HTTP_GET || request->method == HTTP_HEAD)
@@ -218,9 +219,8 @@ static unsigned on_head(const struct http_request *request, struct conn_reply *r
 	struct front *front = arg;
 	struct str token;
 	const enum route route = route_match(request->path, &token);
-	*reply = (struct conn_reply){.status = route == ROUTE_OTHER ? 404 : 405,
-		.headers = route == ROUTE_OTHER ? redirect_no_store : redirect_not_allowed,
-		.has_close = true};
+	*reply = (struct conn_reply){
+		.status = 405, .headers = redirect_not_allowed, .has_close = true};
 	count(front, route, FRONT_CLASS_NONE, reply->status);
 	return reply->status;
 }
@@ -235,31 +235,26 @@ static void fixed_answer(struct front *front, struct conn_ref ref,
 	const struct http_request *request, enum route route)
 {
 	struct conn_reply reply = {.is_head = request->method == HTTP_HEAD};
-	if (request->method == HTTP_POST || request->method == HTTP_OTHER) {
-		reply.status = route == ROUTE_OTHER ? 404 : 405;
-		reply.headers = route == ROUTE_OTHER ? redirect_no_store : redirect_not_allowed;
-	} else {
-		switch (route) {
-		case ROUTE_ROBOTS:
-			reply.status = 200;
-			reply.content_type = "text/plain; charset=utf-8";
-			reply.headers = redirect_day_long;
-			reply.body = redirect_robots;
-			break;
-		case ROUTE_FAVICON:
-			reply.status = 204;
-			reply.headers = redirect_day_long;
-			break;
-		case ROUTE_LINK:
-		case ROUTE_SNIPPET:
-		case ROUTE_OTHER:
-		case ROUTE_COUNT:
-			reply.status = 404;
-			reply.content_type = "text/html; charset=utf-8";
-			reply.headers = redirect_lost_headers;
-			reply.body = redirect_lost_page;
-			break;
-		}
+	switch (route) {
+	case ROUTE_ROBOTS:
+		reply.status = 200;
+		reply.content_type = "text/plain; charset=utf-8";
+		reply.headers = redirect_day_long;
+		reply.body = redirect_robots;
+		break;
+	case ROUTE_FAVICON:
+		reply.status = 204;
+		reply.headers = redirect_day_long;
+		break;
+	case ROUTE_LINK:
+	case ROUTE_SNIPPET:
+	case ROUTE_OTHER:
+	case ROUTE_COUNT:
+		reply.status = 404;
+		reply.content_type = "text/html; charset=utf-8";
+		reply.headers = redirect_lost_headers;
+		reply.body = redirect_lost_page;
+		break;
 	}
 	count(front, route, FRONT_CLASS_NONE, reply.status);
 	conn_server_reply(front->server, ref, &reply);

@@ -36,5 +36,6 @@ int main(int argc, char **argv)
 	log_init("wasl-tracker", config.log_level);
 	const int code = crew_run(&config, &keyring);
 	keyring_release(&keyring);
+	log_flush();
 	return code;
 }
