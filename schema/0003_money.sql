@@ -87,6 +87,17 @@ BEGIN
 END $$;
 CREATE TRIGGER commissions_guard BEFORE INSERT OR UPDATE OR DELETE ON wasl.commissions
 	FOR EACH ROW EXECUTE FUNCTION wasl.commissions_guard();
+-- An order's confirmation that turns out to be earlier, because its event came late, is its commissions' too.
+CREATE FUNCTION wasl.commissions_follow() RETURNS trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = wasl, pg_temp AS $$
+BEGIN
+	UPDATE commissions c SET confirmed_at = NEW.confirmed_at, updated_at = now()
+		WHERE c.store_id = NEW.store_id AND c.order_id = NEW.order_id AND c.kind = 'sale';
+	RETURN NULL;
+END $$;
+CREATE TRIGGER commissions_follow AFTER UPDATE OF confirmed_at ON wasl.orders FOR EACH ROW
+	WHEN (OLD.confirmed_at <> NEW.confirmed_at) EXECUTE FUNCTION wasl.commissions_follow();
+
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON wasl.commissions
 	FOR EACH STATEMENT EXECUTE FUNCTION wasl.refuse_change();
 
