@@ -81,9 +81,13 @@ static struct decide_known known_of(struct batch *batch, const struct posting *p
 		.affiliates = posting->affiliates,
 		.affiliate_count = posting->known_affiliates,
 		.products = posting->products,
-		.product_count = posting->known_products,
-		.frozen = posting->frozen,
-		.frozen_count = posting->frozen_count};
+		.product_count = posting->known_products};
+	/* Frozen for another placed_at, in other words before an earlier event came late: looked up
+	 * again, or the price would depend on which event came first. */
+	if (posting->live_placed_us == posting->folded.placed_us) {
+		known.frozen = posting->frozen;
+		known.frozen_count = posting->frozen_count;
+	}
 	for (unsigned i = 0; i < batch->rules_count; i++)
 		if (batch->rules[i].store_id == known.store_id) {
 			known.rules = batch->rules[i].rules;

@@ -31,6 +31,7 @@ struct posting {
 	/* Read under the order's lock. */
 	bool has_live; /* a decision that holds */
 	int64_t live_version;
+	int64_t live_placed_us; /* what the live lines' rules were looked up at */
 	struct str live_head;   /* result, reason, evidence, candidates, commissions as text */
 	struct str live_lines;  /* the lines as text */
 	enum match_model model; /* the live decision's, else the store's */

@@ -36,7 +36,7 @@ static const char events_sql[] =
 	"AND e.order_id = n.order_id LIMIT 1001) e ON true ORDER BY n.at";
 static const char decisions_sql[] =
 	"SELECT n.at, d.version, d.model, d.precedence, d.result, d.reason, d.evidence, "
-	"d.candidates::text, " COMMISSIONS_AS_ANSWERED " " ORDERS_OF_BATCH
+	"d.candidates::text, " COMMISSIONS_AS_ANSWERED ", wasl.to_us(o.placed_at) " ORDERS_OF_BATCH
 	"JOIN wasl.orders o USING (store_id, order_id) JOIN wasl.decisions d "
 	"ON (d.store_id, d.order_id, d.version) = (o.store_id, o.order_id, o.decision_version)";
 static const char lines_sql[] =
@@ -237,6 +237,7 @@ static enum batch_step take_decisions(struct batch *batch, const struct db_rows 
 		post_text_fields(&text, head, POST_HEAD_FIELDS);
 		posting->has_live = true;
 		posting->live_version = db_rows_int(rows, row, 1);
+		posting->live_placed_us = db_rows_int(rows, row, 4 + POST_HEAD_FIELDS);
 		posting->model = stores_model_parse(db_rows_text(rows, row, 2));
 		const bool is_kept = !text.has_failed &&
 				     arena_keep(&batch->arena, db_rows_text(rows, row, 3),
