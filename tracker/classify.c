@@ -4,275 +4,134 @@
 
 #include <assert.h>
 #include <string.h>
-#include <strings.h>
 
-/* What a rule says when its text is found. */
+/* What a rule says when its text is found; among those that say the same the first one of the table
+ * counts. */
 enum rule_says {
-	SAYS_PREVIEW = 0, /* draws a card in a chat */
-	SAYS_BOT,         /* crawler, monitor or program */
-	SAYS_PERSON, /* overrules both: a desktop app that names its brand as the fetcher does */
+	SAYS_NAME = 0, /* who it is: a robot, a card's fetcher, or a person taken for one */
+	SAYS_SIGN,     /* that it is a robot, whatever its name */
+	SAYS_ADDRESS,  /* where to complain about it */
+	SAYS_WORD,     /* what it does, if it is no browser */
 	SAYS_APP,
 	SAYS_OS,
 	SAYS_COUNT
 };
-enum rule_where { ANYWHERE = 0, AT_START, ALONE /* the whole User-Agent */ };
+enum rule_where {
+	ANYWHERE = 0,
+	AT_START,
+	ALONE,       /* the whole User-Agent */
+	END_OF_WORD, /* no letter or digit follows */
+	EDGE_OF_WORD /* none follows, or none comes before */
+};
 
 struct rule {
-	const char *text; /* compared without ASCII case; at least two bytes */
+	const char *text; /* compared without ASCII case; TEXT_MIN bytes or more */
 	enum rule_says says;
 	enum rule_where where;
+	enum click_class class;
 	enum click_app app;
 	enum click_os os;
 };
 
-#define PREVIEW(t, a)                                                   \
-	{                                                               \
-		.text = (t), .says = SAYS_PREVIEW, .app = CLICK_APP_##a \
-	}
-#define PREVIEW_ALONE(t, a)                                                             \
-	{                                                                               \
-		.text = (t), .says = SAYS_PREVIEW, .where = ALONE, .app = CLICK_APP_##a \
-	}
-#define BOT(t)                                \
-	{                                     \
-		.text = (t), .says = SAYS_BOT \
-	}
-#define BOT_FIRST(t)                                             \
-	{                                                        \
-		.text = (t), .says = SAYS_BOT, .where = AT_START \
-	}
-#define PERSON(t)                                \
-	{                                        \
-		.text = (t), .says = SAYS_PERSON \
-	}
-#define APP(t, a)                                                   \
-	{                                                           \
-		.text = (t), .says = SAYS_APP, .app = CLICK_APP_##a \
-	}
-#define APP_FIRST(t, a)                                                                \
-	{                                                                              \
-		.text = (t), .says = SAYS_APP, .where = AT_START, .app = CLICK_APP_##a \
-	}
-#define OS(t, o)                                                 \
-	{                                                        \
-		.text = (t), .says = SAYS_OS, .os = CLICK_OS_##o \
-	}
+#define TEXT_MIN 3
 
-/* Among rules that say the same kind of thing the first in the table wins. There is no rule "bot"
- * or "google": phones are called CUBOT, and Instagram on a Pixel writes Google/google. */
+#define RULE(t, s, w) .text = (t), .says = SAYS_##s, .where = (w)
+/* clang-format off */
+#define NAME(t, w, c, a)    {RULE(t, NAME, w), .class = CLICK_CLASS_##c, .app = CLICK_APP_##a},
+#define BOT(t)              NAME(t, ANYWHERE, BOT, OTHER)
+#define BOT_FIRST(t)        NAME(t, AT_START, BOT, OTHER)
+#define BOT_ALONE(t)        NAME(t, ALONE, BOT, OTHER)
+#define PERSON(t)           NAME(t, ANYWHERE, HUMAN, OTHER)
+#define PREVIEW(t, a)       NAME(t, ANYWHERE, PREVIEW, a)
+#define PREVIEW_ALONE(t, a) NAME(t, ALONE, PREVIEW, a)
+#define SIGN(t)             {RULE(t, SIGN, ANYWHERE)},
+#define SIGN_END(t)         {RULE(t, SIGN, END_OF_WORD)},
+#define ADDRESS(t)          {RULE(t, ADDRESS, ANYWHERE)},
+#define WORD(t)             {RULE(t, WORD, EDGE_OF_WORD)},
+#define APP(t, a)           {RULE(t, APP, ANYWHERE), .app = CLICK_APP_##a},
+#define APP_FIRST(t, a)     {RULE(t, APP, AT_START), .app = CLICK_APP_##a},
+#define OS(t, o)            {RULE(t, OS, ANYWHERE), .os = CLICK_OS_##o},
+/* clang-format on */
+
 static const struct rule rules[] = {
-	/* WhatsApp's desktop apps: "whatsapp-app/1.0.1 Chrome/… Electron/…" and "WhatsApp/2.…
-	   Electron/…". */
-	PERSON("Electron/"),
-	/* A brand of telephones, which "bot/" below would take for a robot. */
-	PERSON("CUBOT"),
-
-	/* WhatsApp and its modifications (GBWhatsApp, YoWhatsApp2Plus, ANWhatsApp), Cloud API:
-	 * developers' pages on link previews; a real click opens in the browser and carries no
-	 * WhatsApp word. */
-	PREVIEW("WhatsApp/", WHATSAPP),
-	PREVIEW("WhatsApp2Plus/", WHATSAPP),
-	PREVIEW_ALONE("WhatsApp", WHATSAPP),
-	/* developers.facebook.com/docs/sharing/webmasters/web-crawlers; also iMessage, which names
-	 * facebookexternalhit and Twitterbot inside a Safari User-Agent. */
-	PREVIEW("facebookexternalhit/", FACEBOOK),
-	PREVIEW("Facebot", FACEBOOK),
-	PREVIEW("meta-externalfetcher/", FACEBOOK),
-	PREVIEW("facebookcatalog/", FACEBOOK),
-	/* core.telegram.org: "TelegramBot (like TwitterBot)". */
-	PREVIEW("TelegramBot", TELEGRAM),
-	/* developer.x.com/en/docs/x-for-websites/cards/guides/getting-started */
-	PREVIEW("Twitterbot", TWITTER),
-	/* developers.snap.com/robots */
-	PREVIEW("Snap URL Preview", SNAPCHAT),
-	/* api.slack.com/robots */
-	PREVIEW("Slackbot", OTHER),
-	PREVIEW("Slack-ImgProxy", OTHER),
-	/* discord.com/developers, Microsoft (Skype, Teams), LinkedIn, Pinterest, Viber, LINE, VK,
-	   Kakao, Bluesky */
-	PREVIEW("Discordbot", OTHER),
-	PREVIEW("SkypeUriPreview", OTHER),
-	PREVIEW("MicrosoftPreview", OTHER),
-	PREVIEW("LinkedInBot", OTHER),
-	PREVIEW("Pinterestbot", OTHER),
-	PREVIEW("Pinterest/0.", OTHER),
-	PREVIEW_ALONE("Viber", OTHER),
-	PREVIEW("Line-Poker", OTHER),
-	PREVIEW("vkShare", OTHER),
-	PREVIEW("kakaotalk-scrap", OTHER),
-	PREVIEW("Bluesky Cardyb", OTHER),
-	PREVIEW("Mastodon/", OTHER),
-	PREVIEW("Iframely/", OTHER),
-	PREVIEW("Embedly/", OTHER),
-	PREVIEW("redditbot/", OTHER),
-	PREVIEW("Google Web Preview", OTHER),
-	PREVIEW("Signal-Desktop-LinkPreview", OTHER),
-
-	/* TikTok's crawlers, and the pre-loader of its ads' landing pages */
-	BOT("TikTokSpider"),
-	BOT("Bytespider"),
-	BOT("thirdLandingPageFeInfra"),
-	/* developers.google.com/search/docs/crawling-indexing/overview-google-crawlers */
-	BOT("Googlebot"),
-	BOT("AdsBot-Google"),
-	BOT("Mediapartners-Google"),
-	BOT("APIs-Google"),
-	BOT("FeedFetcher-Google"),
-	BOT("Google-Safety"),
-	BOT("Google-Read-Aloud"),
-	BOT("Google-InspectionTool"),
-	BOT("Google-PageRenderer"),
-	BOT("Google-Site-Verification"),
-	BOT("GoogleOther"),
-	BOT("Storebot-Google"),
-	/* The other search engines' and model makers' pages on their crawlers */
-	BOT("bingbot"),
-	BOT("BingPreview"),
-	BOT("adidxbot"),
-	BOT("Applebot"),
-	BOT("YandexBot"),
-	BOT("Baiduspider"),
-	BOT("DuckDuckBot"),
-	BOT("PetalBot"),
-	BOT("Amazonbot"),
-	BOT("SeznamBot"),
-	BOT("Sogou web spider"),
-	BOT("meta-externalagent/"),
-	BOT("meta-externalads/"),
-	BOT("meta-webindexer/"),
-	BOT("GPTBot"),
-	BOT("ChatGPT-User"),
-	BOT("OAI-SearchBot"),
-	BOT("ClaudeBot"),
-	BOT("PerplexityBot"),
-	BOT("CCBot"),
-	BOT("AhrefsBot"),
-	BOT("SemrushBot"),
-	BOT("MJ12bot"),
-	BOT("DotBot"),
-	BOT("UptimeRobot"),
-	BOT("Pingdom"),
-	BOT("StatusCake"),
-	BOT("archive.org_bot"),
-	/* Whoever gives an address for complaints ("compatible; Any/1.0; +https://…") is no
-	   shopper. */
-	BOT("+http"),
-	BOT("bot/"),
-	BOT("spider/"),
-	BOT("crawler"),
-	/* Programs and libraries by the name that they send when nobody changed it; okhttp, Dart,
-	 * CFNetwork and Dalvik are not here: shops' and chats' own apps open links with them. */
-	BOT("HeadlessChrome"),
-	BOT("PhantomJS"),
-	BOT_FIRST("curl/"),
-	BOT_FIRST("Wget"),
-	BOT_FIRST("Python-urllib"),
-	BOT_FIRST("python-requests"),
-	BOT_FIRST("python-httpx"),
-	BOT_FIRST("Python/"),
-	BOT_FIRST("Go-http-client"),
-	BOT_FIRST("Java/"),
-	BOT_FIRST("Java-http-client"),
-	BOT_FIRST("Apache-HttpClient"),
-	BOT_FIRST("axios/"),
-	BOT_FIRST("node-fetch"),
-	BOT_FIRST("undici"),
-	BOT_FIRST("got ("),
-	BOT_FIRST("libwww-perl"),
-	BOT_FIRST("GuzzleHttp"),
-	BOT_FIRST("HTTPie/"),
-	BOT_FIRST("PostmanRuntime"),
-	BOT_FIRST("insomnia/"),
-	BOT_FIRST("Scrapy"),
-	BOT_FIRST("reqwest"),
-	BOT_FIRST("Faraday"),
-	BOT_FIRST("wrk/"),
-	BOT_FIRST("ApacheBench"),
-
-	/* People inside apps. TikTok: musical_ly, or trill in Asia and the Middle East. */
-	APP("musical_ly", TIKTOK),
-	APP("trill", TIKTOK),
-	APP("BytedanceWebview", TIKTOK),
-	APP("ByteLocale", TIKTOK),
-	APP("Instagram ", INSTAGRAM),
-	APP("FBAN/", FACEBOOK),
-	APP("FBAV/", FACEBOOK),
-	APP("FB_IAB/", FACEBOOK),
-	APP("Snapchat/", SNAPCHAT),
-	APP("TwitterAndroid", TWITTER),
-	APP("Twitter for", TWITTER),
-	APP("Telegram-Android", TELEGRAM),
-	APP("Telegram/", TELEGRAM),
-	APP("whatsapp-app/", WHATSAPP),
-	APP_FIRST("Mozilla/", BROWSER),
-	APP_FIRST("Opera/", BROWSER),
-	APP_FIRST("UCWEB/", BROWSER),
-
-	OS("Android", ANDROID),
-	OS("iPhone", IOS),
-	OS("iPad", IOS),
-	OS("iPod", IOS),
-	OS("Windows", WINDOWS),
-	OS("Macintosh", MACOS),
-	OS("Linux", LINUX),
-	OS("CrOS", LINUX),
+#include "classify_rules.def"
 };
 #define RULE_COUNT (sizeof(rules) / sizeof(rules[0]))
 static_assert(RULE_COUNT <= CLASSIFY_RULES_MAX, "the index has no room for all rules");
-static_assert(CLASSIFY_RULES_MAX < UINT8_MAX, "rule numbers are kept in a byte");
+static_assert(CLASSIFY_RULES_MAX < UINT16_MAX, "rule numbers are kept in two bytes");
 
-#define RULE_NONE UINT8_MAX
+#define RULE_NONE UINT16_MAX
 
-static void rules_find(
-	const struct classifier *classifier, struct str agent, uint8_t found[SAYS_COUNT]);
-static bool rule_fits(const struct rule *rule, size_t len, struct str agent, size_t at);
-static bool is_odd(const struct headers *headers);
+/* One pass over a User-Agent. */
+struct scan {
+	const struct classifier *classifier;
+	struct str agent;
+	bool is_text;     /* UTF-8 */
+	size_t phone_end; /* before it, from "Android" to the next ')', a telephone is named */
+	uint16_t found[SAYS_COUNT]; /* the first rule of each kind whose text occurs */
+};
 
 /* The low five bits of a letter are the same in both cases; '-', '.', '_' and digits share them
  * with others, which costs a comparison and changes nothing. */
-#define LETTER(c)  ((uint8_t)(c)&31u)
-#define PAIR(text) (LETTER((text)[0]) << 5 | LETTER((text)[1]))
+#define LETTER(c)      ((uint8_t)(c)&31u)
+#define TRIO(two, c)   ((((two) << 5) | LETTER(c)) & (CLASSIFY_TRIOS - 1))
+#define SLOT(trio)     (((trio)*40503u >> 6) & (CLASSIFY_SLOTS - 1))
+#define HEAD_BIT(trio) (UINT32_C(1) << ((trio)&31u))
+
+static void rules_find(struct scan *scan);
+static void rules_try(struct scan *scan, unsigned first, size_t at);
+static bool rule_fits(const struct rule *rule, size_t len, struct str agent, size_t at);
+static void rule_take(struct scan *scan, unsigned number, size_t at);
+static enum click_class class_of(const struct scan *scan, bool has_odd_agent);
+static bool is_robot(const struct scan *scan);
+static bool has_mail_address(struct str agent);
+static bool is_odd(const struct scan *scan, const struct headers *headers);
+static unsigned fold(char c);
+static bool is_letter(char c);
+static bool is_word(char c);
 
 void classifier_init(struct classifier *classifier)
 {
 	*classifier = (struct classifier){0};
 	for (unsigned i = RULE_COUNT; i > 0; i--) {
-		const char *text = rules[i - 1].text;
-		assert(strlen(text) >= 2 && strlen(text) <= UINT8_MAX);
-		uint8_t *first = &classifier->first[PAIR(text)];
-		classifier->len[i - 1] = (uint8_t)strlen(text);
-		classifier->next[i - 1] = *first;
-		*first = (uint8_t)i;
+		const struct rule *rule = &rules[i - 1];
+		const size_t len = strlen(rule->text);
+		assert(len >= TEXT_MIN && len <= UINT8_MAX);
+		unsigned trio = 0;
+		for (unsigned k = 0; k < TEXT_MIN; k++)
+			trio = TRIO(trio, rule->text[k]);
+		const bool is_first = rule->where == AT_START || rule->where == ALONE;
+		uint16_t *slot =
+			is_first ? &classifier->start[SLOT(trio)] : &classifier->first[SLOT(trio)];
+		if (!is_first)
+			classifier->heads[trio / 32] |= HEAD_BIT(trio);
+		classifier->len[i - 1] = (uint8_t)len;
+		classifier->next[i - 1] = *slot;
+		*slot = (uint16_t)i;
 	}
 }
 
 void classify(const struct classifier *classifier, enum http_method method,
 	const struct headers *headers, struct classified *out)
 {
-	*out = (struct classified){.class = CLICK_CLASS_SUSPECT};
-	uint8_t found[SAYS_COUNT] = {RULE_NONE, RULE_NONE, RULE_NONE, RULE_NONE, RULE_NONE};
-	const bool has_odd_agent = is_odd(headers);
-	if (headers->user_agent.len <= CLASSIFY_USER_AGENT_MAX)
-		rules_find(classifier, headers->user_agent, found);
-	if (found[SAYS_APP] != RULE_NONE)
-		out->app = rules[found[SAYS_APP]].app;
-	if (found[SAYS_OS] != RULE_NONE)
-		out->os = rules[found[SAYS_OS]].os;
+	struct scan scan = {.classifier = classifier, .agent = headers->user_agent};
+	memset(scan.found, 0xff, sizeof(scan.found)); /* RULE_NONE */
+	if (scan.agent.len <= CLASSIFY_USER_AGENT_MAX)
+		rules_find(&scan);
+	*out = (struct classified){0};
+	if (scan.found[SAYS_APP] != RULE_NONE)
+		out->app = rules[scan.found[SAYS_APP]].app;
+	if (scan.found[SAYS_OS] != RULE_NONE)
+		out->os = rules[scan.found[SAYS_OS]].os;
 
-	if (method == HTTP_HEAD) {
+	if (method == HTTP_HEAD)
 		out->class = CLICK_CLASS_HEAD;
-	} else if (headers->is_prefetch) {
+	else if (headers->is_prefetch)
 		out->class = CLICK_CLASS_PREFETCH;
-	} else if (found[SAYS_PERSON] != RULE_NONE) {
-		out->class = has_odd_agent ? CLICK_CLASS_SUSPECT : CLICK_CLASS_HUMAN;
-	} else if (found[SAYS_PREVIEW] != RULE_NONE) {
-		out->class = CLICK_CLASS_PREVIEW;
-		out->app = rules[found[SAYS_PREVIEW]].app;
-	} else if (found[SAYS_BOT] != RULE_NONE) {
-		out->class = CLICK_CLASS_BOT;
-	} else if (found[SAYS_APP] != RULE_NONE && !has_odd_agent) {
-		out->class = CLICK_CLASS_HUMAN;
-	}
+	else
+		out->class = class_of(&scan, is_odd(&scan, headers));
+	if (out->class == CLICK_CLASS_PREVIEW)
+		out->app = rules[scan.found[SAYS_NAME]].app;
 }
 
 bool classify_is_credited(enum click_class class)
@@ -280,35 +139,143 @@ bool classify_is_credited(enum click_class class)
 	return class == CLICK_CLASS_HUMAN || class == CLICK_CLASS_SUSPECT;
 }
 
-/* found: of each kind the first rule of the table whose text occurs. */
-static void rules_find(
-	const struct classifier *classifier, struct str agent, uint8_t found[SAYS_COUNT])
+static void rules_find(struct scan *scan)
 {
-	for (size_t at = 0; at + 1 < agent.len; at++) {
-		unsigned i = classifier->first[PAIR(agent.data + at)];
-		for (; i != 0; i = classifier->next[i - 1]) {
-			const struct rule *rule = &rules[i - 1];
-			if (i - 1 < found[rule->says] &&
-				rule_fits(rule, classifier->len[i - 1], agent, at))
-				found[rule->says] = (uint8_t)(i - 1);
-		}
+	const struct classifier *classifier = scan->classifier;
+	const char *data = scan->agent.data;
+	const size_t len = scan->agent.len;
+	uint8_t bits = 0;
+	if (len < TEXT_MIN) {
+		scan->is_text = utf8_is_valid(scan->agent);
+		return;
+	}
+	unsigned trio = TRIO(LETTER(data[0]), data[1]);
+	rules_try(scan, classifier->start[SLOT(TRIO(trio, data[2]))], 0);
+	for (size_t at = 0; at + TEXT_MIN <= len; at++) {
+		trio = TRIO(trio, data[at + 2]);
+		bits |= (uint8_t)data[at];
+		if ((classifier->heads[trio / 32] & HEAD_BIT(trio)) != 0)
+			rules_try(scan, classifier->first[SLOT(trio)], at);
+	}
+	bits |= (uint8_t)(data[len - 2] | data[len - 1]);
+	scan->is_text = bits < 0x80 || utf8_is_valid(scan->agent);
+}
+
+static void rules_try(struct scan *scan, unsigned first, size_t at)
+{
+	const struct classifier *classifier = scan->classifier;
+	for (unsigned i = first; i != 0; i = classifier->next[i - 1]) {
+		if (rule_fits(&rules[i - 1], classifier->len[i - 1], scan->agent, at))
+			rule_take(scan, i - 1, at);
 	}
 }
 
 static bool rule_fits(const struct rule *rule, size_t len, struct str agent, size_t at)
 {
-	if (rule->where != ANYWHERE && at != 0)
+	if (len > agent.len - at)
 		return false;
-	if (len > agent.len - at || (rule->where == ALONE && len != agent.len))
-		return false;
-	return strncasecmp(agent.data + at, rule->text, len) == 0;
+	for (size_t i = 0; i < len; i++) {
+		if (fold(agent.data[at + i]) != fold(rule->text[i]))
+			return false;
+	}
+	const bool is_end = at + len == agent.len || !is_word(agent.data[at + len]);
+	switch (rule->where) {
+	case ANYWHERE:
+	case AT_START: /* tried there alone */
+		return true;
+	case ALONE:
+		return len == agent.len;
+	case END_OF_WORD:
+		return is_end;
+	case EDGE_OF_WORD:
+		return is_end || at == 0 || !is_word(agent.data[at - 1]);
+	}
+	return false;
 }
 
-/* No User-Agent, two of them, an over-long one, or one that is not UTF-8; or a link opened out of
- * sight, in a frame or as an image, as cookie stuffing does. */
-static bool is_odd(const struct headers *headers)
+static void rule_take(struct scan *scan, unsigned number, size_t at)
 {
-	return headers->is_embedded || headers->user_agent_count != 1 ||
-	       headers->user_agent.len > CLASSIFY_USER_AGENT_MAX ||
-	       !utf8_is_valid(headers->user_agent);
+	const struct rule *rule = &rules[number];
+	if (rule->says == SAYS_SIGN && at < scan->phone_end)
+		return;
+	if (rule->says == SAYS_OS && rule->os == CLICK_OS_ANDROID) {
+		const char *end = memchr(scan->agent.data + at, ')', scan->agent.len - at);
+		scan->phone_end = end == NULL ? scan->agent.len : (size_t)(end - scan->agent.data);
+	}
+	if (number < scan->found[rule->says])
+		scan->found[rule->says] = (uint16_t)number;
+}
+
+static enum click_class class_of(const struct scan *scan, bool has_odd_agent)
+{
+	const uint16_t name = scan->found[SAYS_NAME];
+	if (name != RULE_NONE && rules[name].class != CLICK_CLASS_HUMAN)
+		return rules[name].class;
+	if (name == RULE_NONE && is_robot(scan))
+		return CLICK_CLASS_BOT;
+	return scan->found[SAYS_APP] == RULE_NONE || has_odd_agent ? CLICK_CLASS_SUSPECT
+								   : CLICK_CLASS_HUMAN;
+}
+
+/* Nobody whose name is known, but it shows what it is. */
+static bool is_robot(const struct scan *scan)
+{
+	const uint16_t *found = scan->found;
+	const bool has_app = found[SAYS_APP] != RULE_NONE;
+	const bool has_os = found[SAYS_OS] != RULE_NONE;
+	if (has_app && rules[found[SAYS_APP]].app != CLICK_APP_BROWSER)
+		return false;
+	if (found[SAYS_SIGN] != RULE_NONE)
+		return true;
+	const enum click_os os = has_os ? rules[found[SAYS_OS]].os : CLICK_OS_OTHER;
+	if (os != CLICK_OS_ANDROID && os != CLICK_OS_IOS &&
+		(found[SAYS_ADDRESS] != RULE_NONE || has_mail_address(scan->agent)))
+		return true;
+	return !has_app && !has_os && found[SAYS_WORD] != RULE_NONE;
+}
+
+/* "abuse@example.org", but not "ios@10.1" or "SM-G@" */
+static bool has_mail_address(struct str agent)
+{
+	struct str local, domain = agent;
+	while (str_cut(domain, '@', &local, &domain)) {
+		size_t end = 0, label = 0; /* of the domain's last label: where it begins */
+		for (; end < domain.len; end++) {
+			if (domain.data[end] == '.' && end + 1 < domain.len &&
+				is_letter(domain.data[end + 1]))
+				label = end + 1;
+			else if (!is_word(domain.data[end]) && domain.data[end] != '-')
+				break;
+		}
+		bool is_name = label > 1 && end >= label + 2;
+		for (size_t i = label; i < end; i++)
+			is_name = is_name && is_letter(domain.data[i]);
+		if (is_name && local.len > 0 && is_word(local.data[local.len - 1]))
+			return true;
+	}
+	return false;
+}
+
+/* is_text is false of what was too long to be looked at. No User-Agent, two of them, an over-long
+ * one, or one that is not UTF-8; or a link opened out of sight, in a frame or as an image, as
+ * cookie stuffing does. */
+static bool is_odd(const struct scan *scan, const struct headers *headers)
+{
+	return headers->is_embedded || headers->user_agent_count != 1 || !scan->is_text;
+}
+
+static unsigned fold(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (uint8_t)c | 0x20u : (uint8_t)c;
+}
+
+static bool is_letter(char c)
+{
+	const unsigned folded = fold(c);
+	return folded >= 'a' && folded <= 'z';
+}
+
+static bool is_word(char c)
+{
+	return is_letter(c) || (c >= '0' && c <= '9');
 }

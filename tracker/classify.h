@@ -12,15 +12,18 @@
 #include "http.h"
 
 #define CLASSIFY_USER_AGENT_MAX 1024 /* bytes; a longer User-Agent is suspect and not looked at */
-#define CLASSIFY_RULES_MAX      160
+#define CLASSIFY_RULES_MAX      576
 
-#define CLASSIFY_PAIRS (32 * 32)
+#define CLASSIFY_TRIOS (32 * 32 * 32) /* three letters, five bits each */
+#define CLASSIFY_SLOTS 1024
 
-/* The rules by their first two letters, so that one pass over a User-Agent finds all of them. */
+/* The rules by their first three letters, so that one pass over a User-Agent finds all of them. */
 struct classifier {
-	uint8_t first[CLASSIFY_PAIRS]; /* 1 + the first rule that begins with these two letters */
-	uint8_t next[CLASSIFY_RULES_MAX]; /* 1 + the next one, in the table's order */
-	uint8_t len[CLASSIFY_RULES_MAX];  /* of its text */
+	uint32_t heads[CLASSIFY_TRIOS / 32]; /* a bit per trio: some rule begins with it */
+	uint16_t first[CLASSIFY_SLOTS];      /* 1 + the first rule whose trio falls here */
+	uint16_t start[CLASSIFY_SLOTS];      /* likewise, of those that begin a User-Agent */
+	uint16_t next[CLASSIFY_RULES_MAX];   /* 1 + the next one, in the table's order */
+	uint8_t len[CLASSIFY_RULES_MAX];     /* of its text */
 };
 
 struct classified {
