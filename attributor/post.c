@@ -466,11 +466,16 @@ static void answer_failed(struct poster *poster, unsigned index, const struct db
 		return;
 	/* Class 22: a value that the database can't hold came with the event. */
 	const bool is_input = strncmp(result->sqlstate, "22", 2) == 0;
+	enum post_status status = is_input ? POST_REFUSED : POST_FAILED;
+	/* A privilege or a table that is missing: nothing is wrong with the event, it has to come
+	 * again. */
+	if (result->status == DB_BROKEN)
+		status = POST_UNAVAILABLE;
 	log_error("event_not_posted", LOG_NUM("store", item->store_id),
 		LOG_STR("event_id", item->event->event_id), LOG_TEXT("sqlstate", result->sqlstate),
 		LOG_TEXT("reason", result->message));
 	tell(poster, index,
-		&(struct post_outcome){.status = is_input ? POST_REFUSED : POST_FAILED,
+		&(struct post_outcome){.status = status,
 			.http_status = 422,
 			.code = "not_storable",
 			.detail = "the event holds a value that cannot be stored",

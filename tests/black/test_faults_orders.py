@@ -71,6 +71,20 @@ class Arrival(Case):
         self.check(events, "pending", "30.00")
 
 
+class Refusal(Case):
+    def test_a_database_that_refuses_all_is_503_until_it_is_mended(self):
+        event = self.shop.order([self.shop.dated_click(time.time() - 60)])
+        running.sql("REVOKE INSERT ON wasl.entries FROM wasl_attributor")
+        self.addCleanup(running.sql, "GRANT INSERT ON wasl.entries TO wasl_attributor")
+        answer = self.shop.send(event, "refused")
+        self.assertEqual((answer.status, answer.json()["code"]), (503, "database_unavailable"), answer)
+        self.assertGreater(int(answer.header("retry-after")), 0)
+        self.assertEqual(running.log_events("attributor", "event_not_posted")[-1]["sqlstate"], "42501")
+        running.sql("GRANT INSERT ON wasl.entries TO wasl_attributor")
+        self.assertFalse(self.shop.done(event, "refused")["duplicate"])
+        self.assertEqual(self.shop.rows(event["data"]["order_id"]), [(self.shop.affiliate, "pending", "10.00")])
+
+
 class Growth(Case):
     ORDERS, SENDERS = 3000, 16
     LIMIT = 100  # rows read without need for one order
