@@ -21,6 +21,7 @@ const char *decision_result_name(enum decision_result result);
 struct decide_affiliate {
 	uint32_t affiliate_id;
 	enum affiliate_standing standing; /* at placed_at */
+	bool is_customer;                 /* phone or e-mail equal that of the order's customer */
 };
 struct decide_product {
 	uint32_t product_id;
@@ -39,6 +40,7 @@ struct decide_frozen {
 struct decide_known {
 	uint32_t store_id;
 	enum match_model model;
+	bool blocks_self_referral;
 	const char *precedence; /* as stored: "coupon_first" */
 	const struct decide_affiliate *affiliates;
 	unsigned affiliate_count;

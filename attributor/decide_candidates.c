@@ -54,7 +54,8 @@ static void match(const struct decide_known *known, struct decision *decision)
 {
 	const struct match_input input = {.store_id = known->store_id,
 		.placed_us = decision->folded.placed_us,
-		.model = known->model};
+		.model = known->model,
+		.blocks_self_referral = known->blocks_self_referral};
 	struct match_result result;
 	match_decide(&input, decision->candidates, decision->candidate_count, &result);
 	decision->winner = result.winner;
@@ -133,8 +134,10 @@ static void look_up(const struct decide_known *known, struct match_candidate *ca
 {
 	const struct link_claim *link = &candidate->click.claim.link;
 	for (unsigned i = 0; i < known->affiliate_count; i++) {
-		if (known->affiliates[i].affiliate_id == link->affiliate_id)
-			candidate->standing = known->affiliates[i].standing;
+		if (known->affiliates[i].affiliate_id != link->affiliate_id)
+			continue;
+		candidate->standing = known->affiliates[i].standing;
+		candidate->is_customer = known->affiliates[i].is_customer;
 	}
 	for (unsigned i = 0; i < known->product_count; i++) {
 		if (known->products[i].product_id == link->product_id)

@@ -81,6 +81,8 @@ static enum outcome check(const struct match_input *input, const struct match_ca
 	const enum outcome outside = check_window(input, candidate);
 	if (outside != OUTCOME_NONE)
 		return outside;
+	if (candidate->is_customer && input->blocks_self_referral)
+		return OUTCOME_SELF_REFERRAL;
 	if (candidate->click.evidence == CLICK_RECORD_MISMATCH)
 		return OUTCOME_RECORD_MISMATCH;
 	if (candidate->standing == AFFILIATE_UNKNOWN)

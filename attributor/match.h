@@ -45,6 +45,8 @@
 enum outcome { OUTCOMES(OUTCOME_ENUM) OUTCOME_COUNT };
 const char *outcome_name(enum outcome outcome);
 
+/* What a store does about affiliates who buy through their own links. */
+enum self_referral { SELF_REFERRAL_BLOCK = 0, SELF_REFERRAL_REVIEW, SELF_REFERRAL_ALLOW };
 enum affiliate_standing { AFFILIATE_UNKNOWN = 0, AFFILIATE_ACTIVE, AFFILIATE_SUSPENDED };
 enum match_model { MATCH_LAST = 0, MATCH_FIRST, MATCH_LINEAR };
 enum match_evidence { EVIDENCE_NONE = 0, EVIDENCE_RECORD, EVIDENCE_TOKEN, EVIDENCE_COUPON };
@@ -58,6 +60,7 @@ struct match_candidate {
 	struct order_click click;
 	uint32_t product_store_id;        /* the store of the token's product; 0: no such product */
 	enum affiliate_standing standing; /* at placed_at */
+	bool is_customer;                 /* the affiliate's phone or e-mail is the customer's */
 	enum outcome verdict;             /* out */
 };
 
@@ -65,6 +68,7 @@ struct match_input {
 	uint32_t store_id;
 	int64_t placed_us;
 	enum match_model model;
+	bool blocks_self_referral;
 };
 
 struct match_result {

@@ -14,6 +14,7 @@
 
 #include "db.h"
 #include "entropy.h"
+#include "keyring.h"
 #include "match.h"
 #include "meters.h"
 #include "order.h"
@@ -54,6 +55,8 @@ struct post_item {
 	const struct event *event;
 	enum match_model model;
 	char precedence[POST_PRECEDENCE_MAX];
+	enum self_referral self_referral;
+	const struct keyring *keyring; /* whose person key made the event's customer hashes */
 	uint8_t body_sha256[POST_BODY_HASH_BYTES];
 	struct str sealed_body;
 	size_t body_bytes;

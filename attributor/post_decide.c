@@ -78,6 +78,7 @@ static struct decide_known known_of(struct batch *batch, const struct posting *p
 	struct decide_known known = {.store_id = posting->item->store_id,
 		.model = posting->model,
 		.precedence = posting->precedence.data,
+		.blocks_self_referral = posting->item->self_referral == SELF_REFERRAL_BLOCK,
 		.affiliates = posting->affiliates,
 		.affiliate_count = posting->known_affiliates,
 		.products = posting->products,
@@ -124,6 +125,9 @@ static enum batch_step post_decision(
 	if (is_new)
 		post_write_decision(batch, posting, decision, &text);
 	post_write_money(batch, posting, decision, &money);
+	if (posting->item->self_referral == SELF_REFERRAL_REVIEW && decision->winner >= 0 &&
+		decision->candidates[decision->winner].is_customer)
+		post_write_review(batch, posting, "self_referral");
 	count_decision(batch, decision, &money);
 	const bool is_deferred = event_type_is_deferred(posting->item->event->type);
 	const struct post_answer answer = {.order_id = posting->item->event->order_id,

@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "post_parts.h"
+#include "seal.h"
 
 #define NUMBER_TEXT_MAX 12
+#define EMAIL_MAX_BYTES 254 /* RFC 5321 section 4.5.3.1, as the schema */
 /* Clicks looked at: as many as a decision keeps candidates. */
 #define CLICKS_MAX DECIDE_CANDIDATES_MAX
 
@@ -18,7 +20,7 @@ static const char affiliates_sql[] =
 	"(SELECT s.status FROM wasl.affiliate_status s WHERE s.affiliate_id = a.affiliate_id "
 	"AND s.since <= wasl.from_us(n.placed_us) ORDER BY s.since DESC LIMIT 1), "
 	"(SELECT s.status FROM wasl.affiliate_status s WHERE s.affiliate_id = a.affiliate_id "
-	"ORDER BY s.since LIMIT 1), a.status) "
+	"ORDER BY s.since LIMIT 1), a.status), a.phone, a.email "
 	"FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) n (at, affiliate_id, placed_us) "
 	"JOIN wasl.affiliates a USING (affiliate_id) ORDER BY n.at";
 static const char click_products_sql[] =
@@ -56,6 +58,8 @@ static void gather_click(struct posting *posting, const struct link_claim *claim
 static void add_distinct(uint32_t *ids, unsigned *count, uint32_t id);
 static void add_names(struct batch *batch, struct pg_table *names);
 static enum batch_step take_affiliates(struct batch *batch, const struct db_rows *rows);
+static bool is_customer(const struct posting *posting, struct str phone, struct str email);
+static bool is_hash_of(const struct posting *posting, struct str hash, struct str text);
 static enum batch_step take_products(
 	struct batch *batch, const struct db_rows *clicks, const struct db_rows *lines);
 static bool take_product(
@@ -208,10 +212,46 @@ static enum batch_step take_affiliates(struct batch *batch, const struct db_rows
 				(struct decide_affiliate){
 					.affiliate_id = (uint32_t)db_rows_int(rows, row, 1),
 					.standing =
-						is_active ? AFFILIATE_ACTIVE : AFFILIATE_SUSPENDED};
+						is_active ? AFFILIATE_ACTIVE : AFFILIATE_SUSPENDED,
+					.is_customer =
+						is_customer(posting, db_rows_text(rows, row, 3),
+							db_rows_text(rows, row, 4))};
 		}
 	}
 	return BATCH_GO_ON;
+}
+
+/* MONEY section 2: the sender hashed the phone in E.164 with its plus, the e-mail trimmed and in
+ * lower case; the event keeps the HMAC of that hash. */
+static bool is_customer(const struct posting *posting, struct str phone, struct str email)
+{
+	char lower[EMAIL_MAX_BYTES];
+	const struct str trimmed = str_trim(email);
+	const size_t email_len = trimmed.len <= sizeof(lower) ? trimmed.len : 0;
+	for (size_t i = 0; i < email_len; i++) {
+		const char c = trimmed.data[i];
+		lower[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+	}
+	for (unsigned i = 0; i < posting->event_count; i++) {
+		const struct event *const event = posting->events[i];
+		if (is_hash_of(posting, event->customer_phone, phone) ||
+			is_hash_of(posting, event->customer_email, (struct str){lower, email_len}))
+			return true;
+	}
+	return false;
+}
+
+static bool is_hash_of(const struct posting *posting, struct str hash, struct str text)
+{
+	uint8_t digest[SEAL_HASH_BYTES];
+	char hex[2 * SEAL_HASH_BYTES];
+	if (hash.len == 0 || text.len == 0 || !seal_sha256(text, digest))
+		return false;
+	hex_encode(hex, digest, sizeof(digest));
+	if (!seal_person(posting->item->keyring, (struct str){hex, sizeof(hex)}, digest))
+		return false;
+	hex_encode(hex, digest, sizeof(digest));
+	return str_equal(hash, (struct str){hex, sizeof(hex)});
 }
 
 static enum batch_step take_products(

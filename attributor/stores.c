@@ -54,12 +54,13 @@ struct stores {
 	unsigned stranger_next;
 };
 
-static const char all_sql[] =
-	"SELECT store_id, version, currency, tax_rate_bp, model, precedence, "
-	"encode(secret_current, 'hex'), encode(secret_previous, 'hex') FROM wasl.stores";
+static const char all_sql[] = "SELECT store_id, version, currency, tax_rate_bp, model, precedence, "
+			      "self_referral, encode(secret_current, 'hex'), "
+			      "encode(secret_previous, 'hex') FROM wasl.stores";
 static const char some_sql[] =
 	"SELECT store_id, version, currency, tax_rate_bp, model, precedence, "
-	"encode(secret_current, 'hex'), encode(secret_previous, 'hex') FROM wasl.stores "
+	"self_referral, encode(secret_current, 'hex'), encode(secret_previous, 'hex') FROM "
+	"wasl.stores "
 	"WHERE store_id = ANY ($1::bigint[])";
 
 static bool add_ask(struct stores *stores, uint32_t store_id, stores_done_fn *done, void *arg);
@@ -286,8 +287,12 @@ static void take_row(struct stores *stores, const struct db_rows *rows, unsigned
 		db_rows_is_null(rows, row, 3) ? ORDER_NO_TAX : (int)db_rows_int(rows, row, 3);
 	store->model = stores_model_parse(db_rows_text(rows, row, 4));
 	str_copy(store->precedence, sizeof(store->precedence), db_rows_text(rows, row, 5));
+	const struct str self_referral = db_rows_text(rows, row, 6);
+	store->self_referral = str_equal(self_referral, STR("allow"))    ? SELF_REFERRAL_ALLOW
+			       : str_equal(self_referral, STR("review")) ? SELF_REFERRAL_REVIEW
+									 : SELF_REFERRAL_BLOCK;
 	for (unsigned i = 0; i < VERIFY_SECRETS_MAX; i++)
-		take_secret(entry, i, db_rows_text(rows, row, 6 + i));
+		take_secret(entry, i, db_rows_text(rows, row, 7 + i));
 	open_secrets(stores, entry);
 }
 

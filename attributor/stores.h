@@ -24,6 +24,7 @@ struct store {
 	int tax_bp; /* ORDER_NO_TAX */
 	enum match_model model;
 	char precedence[16];
+	enum self_referral self_referral;
 	struct verify_secret secrets[VERIFY_SECRETS_MAX]; /* current, previous */
 };
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who earns an order and how much, from the click to finance's view."""
 
+import hashlib
 import signal
 import time
 import unittest
@@ -102,6 +103,55 @@ class Evidence(Case):
             answer = self.shop.done(self.shop.order([token], order_id=self.order_id()))
             redis.command("DEL", key)
         self.check(answer, "attributed", "won_last_click", "10.00")
+
+
+class SelfReferral(Case):
+    """An affiliate who is the customer: told by the hash of phone or e-mail that the shop sends."""
+
+    PHONE, EMAIL = "+201001234567", "Mona@Example.com"
+
+    def setUp(self):
+        self.own = Shop(running)
+        self.buyer = self.own.add_affiliate("منى")
+        running.ctl("affiliate", "set", self.buyer, "--phone", self.PHONE, "--email", self.EMAIL)
+
+    def buy(self, policy, clicks=None, **customer):
+        if policy:
+            running.ctl("store", "set", self.own.id, "--self-referral", policy)
+        return self.own.done(self.own.order(clicks or [self.own.click(self.buyer)], order_id=self.order_id(),
+                                            customer=customer))
+
+    @staticmethod
+    def sha256(text):
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def test_it_is_blocked_unless_the_store_says_otherwise(self):
+        answer = self.buy(None, phone_sha256=self.sha256(self.PHONE))
+        self.check(answer, "unattributed", "all_refused")
+        self.assertEqual(self.own.verdicts(self.order_id()), ["self_referral"])
+
+    def test_the_email_counts_in_lower_case(self):
+        self.check(self.buy("block", email_sha256=self.sha256("mona@example.com")), "unattributed", "all_refused")
+
+    def test_somebody_elses_click_wins_instead(self):
+        clicks = [self.own.click(), self.own.click(self.buyer)]
+        answer = self.buy("block", clicks, phone_sha256=self.sha256(self.PHONE))
+        self.check(answer, "attributed", "won_last_click", "10.00")
+        self.assertEqual(answer["commissions"][0]["affiliate_id"], self.own.affiliate)
+
+    def test_another_customer_is_no_matter(self):
+        answer = self.buy("block", phone_sha256=self.sha256("+201009999999"), email_sha256=self.sha256("a@b.example"))
+        self.check(answer, "attributed", "won_last_click", "10.00")
+
+    def test_a_store_may_allow_it(self):
+        answer = self.buy("allow", phone_sha256=self.sha256(self.PHONE))
+        self.check(answer, "attributed", "won_last_click", "10.00")
+        self.assertEqual(self.own.show(self.order_id())["reviews"], [])
+
+    def test_a_store_may_have_it_reviewed(self):
+        answer = self.buy("review", phone_sha256=self.sha256(self.PHONE))
+        self.check(answer, "attributed", "won_last_click", "10.00")
+        self.assertEqual([r["reason"] for r in self.own.show(self.order_id())["reviews"]], ["self_referral"])
 
 
 class RedisAway(Case):

@@ -91,6 +91,7 @@ START_TEST(refusals_come_in_the_order_of_the_rules)
 	candidate.product_store_id = 8;
 	candidate.standing = AFFILIATE_SUSPENDED;
 	candidate.click.evidence = CLICK_RECORD_MISMATCH;
+	candidate.is_customer = true;
 	ck_assert_int_eq(verdict_of(candidate), OUTCOME_WRONG_STORE);
 	candidate.product_store_id = 0;
 	ck_assert_int_eq(verdict_of(candidate), OUTCOME_WRONG_STORE);
@@ -99,6 +100,9 @@ START_TEST(refusals_come_in_the_order_of_the_rules)
 	candidate.standing = AFFILIATE_UNKNOWN;
 	ck_assert_int_eq(verdict_of(candidate), OUTCOME_OUT_OF_WINDOW);
 	candidate.click.claim.window_s++;
+	input.blocks_self_referral = true;
+	ck_assert_int_eq(verdict_of(candidate), OUTCOME_SELF_REFERRAL);
+	input.blocks_self_referral = false;
 	ck_assert_int_eq(verdict_of(candidate), OUTCOME_RECORD_MISMATCH);
 	candidate.click.evidence = CLICK_RECORD_NONE;
 	ck_assert_int_eq(verdict_of(candidate), OUTCOME_UNKNOWN_AFFILIATE);
