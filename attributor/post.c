@@ -36,6 +36,8 @@ static void on_state(bool is_up, void *arg);
 static void on_pause(void *arg);
 static bool is_free(const struct poster *poster);
 static void take(struct poster *poster);
+static struct post_item *take_repeats(struct post *post, const struct post_item *item);
+static void answer_repeats(struct post_item *repeats, const struct post_outcome *outcome);
 static bool has_clash(const struct post *post, const struct post_item *item);
 static bool is_same(const struct post_item *a, const struct post_item *b);
 static int by_order(const void *a, const void *b);
@@ -176,9 +178,13 @@ void poster_batch_failed(struct poster *poster, const struct db_result *result)
 
 void poster_answer(struct poster *poster, struct posting *posting)
 {
+	struct post_item *repeats = posting->verdict.outcome.status == POST_DONE
+					    ? take_repeats(poster->post, posting->item)
+					    : NULL;
 	for (unsigned i = 0; i < poster->taken_count; i++)
 		if (poster->taken[i] == posting->item)
 			tell(poster, i, &posting->verdict.outcome);
+	answer_repeats(repeats, &posting->verdict.outcome);
 }
 
 bool poster_is_to_plan(struct poster *poster)
@@ -289,6 +295,43 @@ static void take(struct poster *poster)
 	poster->span_count = 0;
 	push_span(poster, 0, poster->taken_count);
 	poster_run_next(poster);
+}
+
+/* Those in the queue with the webhook-id and body of item, which has just committed: one round to
+ * the database serves a sender that repeats itself in a hurry. */
+static struct post_item *take_repeats(struct post *post, const struct post_item *item)
+{
+	struct post_item *repeats = NULL, *next = NULL;
+	unsigned scanned = 0;
+	for (struct post_item *other = post->head; other != NULL && scanned < POST_SCAN_MAX;
+		other = next, scanned++) {
+		next = other->next;
+		if (other->store_id != item->store_id || other->event_hash != item->event_hash ||
+			!str_equal(other->event->event_id, item->event->event_id) ||
+			memcmp(other->body_sha256, item->body_sha256, POST_BODY_HASH_BYTES) != 0)
+			continue;
+		unlink_item(post, other);
+		other->next = repeats;
+		repeats = other;
+	}
+	return repeats;
+}
+
+static void answer_repeats(struct post_item *repeats, const struct post_outcome *outcome)
+{
+	struct buf answer;
+	buf_init(&answer, POST_TEXT_MAX);
+	if (repeats != NULL)
+		post_text_repeat(outcome->answer, &answer);
+	const bool is_whole = !answer.has_failed;
+	const struct post_outcome done = {
+		.status = POST_DONE, .result = METERS_DUPLICATE, .answer = buf_str(&answer)};
+	while (repeats != NULL) {
+		struct post_item *const item = repeats;
+		repeats = item->next;
+		item->done(item, is_whole ? &done : &(struct post_outcome){.status = POST_FAILED});
+	}
+	buf_release(&answer);
 }
 
 /* Is its order, or its webhook-id, under way already? */

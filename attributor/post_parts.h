@@ -229,6 +229,8 @@ struct post_answer {
 	bool is_duplicate;
 };
 void post_text_answer(const struct post_answer *answer, struct buf *out);
+/* The answer to a repeat of what answer was told for. */
+void post_text_repeat(struct str answer, struct buf *out);
 /* The answer of a webhook-id that was seen before, from six columns: order_id, hash (not used),
  * whether it was deferred, result, reason, commissions. */
 void post_text_known(struct buf *out, const struct db_rows *rows, unsigned row, unsigned column);

@@ -10,6 +10,9 @@
 
 #define NUMBER_TEXT_MAX 24
 
+#define FIRST_TAIL     ",\"duplicate\":false}"
+#define DUPLICATE_TAIL ",\"duplicate\":true}"
+
 static void add_lines(struct post_text *text, const struct posting *posting,
 	const struct event *terms, const struct decide_share *share);
 static struct str number_text(char out[NUMBER_TEXT_MAX], int64_t number);
@@ -131,7 +134,18 @@ void post_text_answer(const struct post_answer *answer, struct buf *out)
 	json_text_add_or_null(out, answer->reason);
 	buf_add_cstr(out, ",\"commissions\":");
 	buf_add_str(out, answer->commissions);
-	buf_add_cstr(out, answer->is_duplicate ? ",\"duplicate\":true}" : ",\"duplicate\":false}");
+	buf_add_cstr(out, answer->is_duplicate ? DUPLICATE_TAIL : FIRST_TAIL);
+}
+
+void post_text_repeat(struct str answer, struct buf *out)
+{
+	const struct str first = STR(FIRST_TAIL);
+	const size_t head = answer.len >= first.len ? answer.len - first.len : 0;
+	const struct str tail = {answer.data + head, answer.len - head};
+	const bool is_first = str_equal(tail, first);
+	buf_add(out, answer.data, is_first ? head : answer.len);
+	if (is_first)
+		buf_add_cstr(out, DUPLICATE_TAIL);
 }
 
 void post_text_known(struct buf *out, const struct db_rows *rows, unsigned row, unsigned column)
