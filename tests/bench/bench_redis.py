@@ -6,8 +6,8 @@ Both layouts are written by click_feed, with the same records, into a private Re
 redis_bytes_click: growth of used_memory, once the writer has gone and no table is being moved, per click: 1 M
 clicks evenly over 30 days, 2 workers, windows of 7, 30 and 90 days. redis_bytes_click_sparse: 1,000 clicks a day.
 The clicks lie ahead of now, so that none expires before the figure is taken. One round: the seed is fixed.
-redis_cpu_click: Redis's processor time per click at full speed, one worker, the buckets of one hour; five rounds in
-turn. As many clicks go into one write, in both layouts, as a real tracker with 64 busy connections puts into one:
+redis_cpu_click: Redis's processor time per click at full speed, 200,000 clicks of one worker within ten seconds of
+their own time, the same three windows; five rounds in turn. As many clicks go into one write, in both layouts, as a real tracker with 64 busy connections puts into one:
 that is counted first."""
 
 import subprocess
