@@ -19,9 +19,8 @@ enum rule_says {
 enum rule_where {
 	ANYWHERE = 0,
 	AT_START,
-	ALONE,       /* the whole User-Agent */
-	END_OF_WORD, /* no letter or digit follows */
-	EDGE_OF_WORD /* none follows, or none comes before */
+	ALONE,      /* the whole User-Agent */
+	END_OF_WORD /* no letter or digit follows */
 };
 
 struct rule {
@@ -47,7 +46,7 @@ struct rule {
 #define SIGN(t)             {RULE(t, SIGN, ANYWHERE)},
 #define SIGN_END(t)         {RULE(t, SIGN, END_OF_WORD)},
 #define ADDRESS(t)          {RULE(t, ADDRESS, ANYWHERE)},
-#define WORD(t)             {RULE(t, WORD, EDGE_OF_WORD)},
+#define WORD(t)             {RULE(t, WORD, END_OF_WORD)},
 #define APP(t, a)           {RULE(t, APP, ANYWHERE), .app = CLICK_APP_##a},
 #define APP_FIRST(t, a)     {RULE(t, APP, AT_START), .app = CLICK_APP_##a},
 #define OS(t, o)            {RULE(t, OS, ANYWHERE), .os = CLICK_OS_##o},
@@ -71,13 +70,15 @@ struct scan {
 	uint16_t found[SAYS_COUNT]; /* the first rule of each kind whose text occurs */
 };
 
-/* The low five bits of a letter are the same in both cases; '-', '.', '_' and digits share them
- * with others, which costs a comparison and changes nothing. */
-#define LETTER(c)      ((uint8_t)(c)&31u)
-#define TRIO(two, c)   ((((two) << 5) | LETTER(c)) & (CLASSIFY_TRIOS - 1))
-#define SLOT(trio)     (((trio)*40503u >> 6) & (CLASSIFY_SLOTS - 1))
-#define HEAD_BIT(trio) (UINT32_C(1) << ((trio)&31u))
+#define PLACES         4
+#define GROUPS         16
+#define PLACE(p, bits) ((uint64_t)(bits) << ((p)*GROUPS))
+#define GROUPS_ALL     UINT64_C(0xffff)
+#define LETTER         0x1fu
+static_assert(PLACES * GROUPS == 64, "the places of all groups fill the shifted word");
 
+static void misses_clear(struct classifier *classifier, const char *text);
+static unsigned slot_of(const char *text);
 static void rules_find(struct scan *scan);
 static void rules_try(struct scan *scan, unsigned first, size_t at);
 static bool rule_fits(const struct rule *rule, size_t len, struct str agent, size_t at);
@@ -93,18 +94,16 @@ static bool is_word(char c);
 void classifier_init(struct classifier *classifier)
 {
 	*classifier = (struct classifier){0};
+	memset(classifier->misses, 0xff, sizeof(classifier->misses));
 	for (unsigned i = RULE_COUNT; i > 0; i--) {
 		const struct rule *rule = &rules[i - 1];
 		const size_t len = strlen(rule->text);
 		assert(len >= TEXT_MIN && len <= UINT8_MAX);
-		unsigned trio = 0;
-		for (unsigned k = 0; k < TEXT_MIN; k++)
-			trio = TRIO(trio, rule->text[k]);
 		const bool is_first = rule->where == AT_START || rule->where == ALONE;
-		uint16_t *slot =
-			is_first ? &classifier->start[SLOT(trio)] : &classifier->first[SLOT(trio)];
+		uint16_t *slot = is_first ? &classifier->start[slot_of(rule->text)]
+					  : &classifier->first[slot_of(rule->text)];
 		if (!is_first)
-			classifier->heads[trio / 32] |= HEAD_BIT(trio);
+			misses_clear(classifier, rule->text);
 		classifier->len[i - 1] = (uint8_t)len;
 		classifier->next[i - 1] = *slot;
 		*slot = (uint16_t)i;
@@ -139,25 +138,45 @@ bool classify_is_credited(enum click_class class)
 	return class == CLICK_CLASS_HUMAN || class == CLICK_CLASS_SUSPECT;
 }
 
+/* The group is that of the third letter, which tells texts apart best; a fourth that is not there
+ * may be any. */
+static void misses_clear(struct classifier *classifier, const char *text)
+{
+	const unsigned group = UINT32_C(1) << (fold(text[TEXT_MIN - 1]) % GROUPS);
+	for (unsigned byte = 0; byte <= UINT8_MAX; byte++) {
+		for (unsigned place = 0; place < PLACES; place++) {
+			if (text[place] == '\0' || fold((char)byte) == fold(text[place]))
+				classifier->misses[byte] &= ~PLACE(place, group);
+		}
+	}
+}
+
+/* The low five bits of a letter are the same in both cases. */
+static unsigned slot_of(const char *text)
+{
+	const unsigned trio =
+		(text[0] & LETTER) << 10 | (text[1] & LETTER) << 5 | (text[2] & LETTER);
+	return (trio * UINT32_C(40503) >> 6) % CLASSIFY_SLOTS;
+}
+
 static void rules_find(struct scan *scan)
 {
 	const struct classifier *classifier = scan->classifier;
 	const char *data = scan->agent.data;
 	const size_t len = scan->agent.len;
+	if (len >= TEXT_MIN)
+		rules_try(scan, classifier->start[slot_of(data)], 0);
+	uint64_t misses = UINT64_MAX;
 	uint8_t bits = 0;
-	if (len < TEXT_MIN) {
-		scan->is_text = utf8_is_valid(scan->agent);
-		return;
+	for (size_t i = 0; i < len; i++) {
+		misses = misses << GROUPS | classifier->misses[(uint8_t)data[i]];
+		bits |= (uint8_t)data[i];
+		if (misses < PLACE(PLACES - 1, GROUPS_ALL))
+			rules_try(scan, classifier->first[slot_of(data + i + 1 - PLACES)],
+				i + 1 - PLACES);
 	}
-	unsigned trio = TRIO(LETTER(data[0]), data[1]);
-	rules_try(scan, classifier->start[SLOT(TRIO(trio, data[2]))], 0);
-	for (size_t at = 0; at + TEXT_MIN <= len; at++) {
-		trio = TRIO(trio, data[at + 2]);
-		bits |= (uint8_t)data[at];
-		if ((classifier->heads[trio / 32] & HEAD_BIT(trio)) != 0)
-			rules_try(scan, classifier->first[SLOT(trio)], at);
-	}
-	bits |= (uint8_t)(data[len - 2] | data[len - 1]);
+	if (len >= TEXT_MIN) /* a text of three letters at the end has no fourth place */
+		rules_try(scan, classifier->first[slot_of(data + len - TEXT_MIN)], len - TEXT_MIN);
 	scan->is_text = bits < 0x80 || utf8_is_valid(scan->agent);
 }
 
@@ -165,7 +184,9 @@ static void rules_try(struct scan *scan, unsigned first, size_t at)
 {
 	const struct classifier *classifier = scan->classifier;
 	for (unsigned i = first; i != 0; i = classifier->next[i - 1]) {
-		if (rule_fits(&rules[i - 1], classifier->len[i - 1], scan->agent, at))
+		const struct rule *rule = &rules[i - 1];
+		if (i - 1 < scan->found[rule->says] &&
+			rule_fits(rule, classifier->len[i - 1], scan->agent, at))
 			rule_take(scan, i - 1, at);
 	}
 }
@@ -175,7 +196,8 @@ static bool rule_fits(const struct rule *rule, size_t len, struct str agent, siz
 	if (len > agent.len - at)
 		return false;
 	for (size_t i = 0; i < len; i++) {
-		if (fold(agent.data[at + i]) != fold(rule->text[i]))
+		const char c = agent.data[at + i];
+		if (c != rule->text[i] && fold(c) != fold(rule->text[i]))
 			return false;
 	}
 	const bool is_end = at + len == agent.len || !is_word(agent.data[at + len]);
@@ -187,8 +209,6 @@ static bool rule_fits(const struct rule *rule, size_t len, struct str agent, siz
 		return len == agent.len;
 	case END_OF_WORD:
 		return is_end;
-	case EDGE_OF_WORD:
-		return is_end || at == 0 || !is_word(agent.data[at - 1]);
 	}
 	return false;
 }
@@ -202,8 +222,7 @@ static void rule_take(struct scan *scan, unsigned number, size_t at)
 		const char *end = memchr(scan->agent.data + at, ')', scan->agent.len - at);
 		scan->phone_end = end == NULL ? scan->agent.len : (size_t)(end - scan->agent.data);
 	}
-	if (number < scan->found[rule->says])
-		scan->found[rule->says] = (uint16_t)number;
+	scan->found[rule->says] = (uint16_t)number;
 }
 
 static enum click_class class_of(const struct scan *scan, bool has_odd_agent)

@@ -14,16 +14,17 @@
 #define CLASSIFY_USER_AGENT_MAX 1024 /* bytes; a longer User-Agent is suspect and not looked at */
 #define CLASSIFY_RULES_MAX      576
 
-#define CLASSIFY_TRIOS (32 * 32 * 32) /* three letters, five bits each */
 #define CLASSIFY_SLOTS 1024
 
-/* The rules by their first three letters, so that one pass over a User-Agent finds all of them. */
+/* The rules by their first letters, so that one pass over a User-Agent finds all of them. The pass
+ * shifts: of each byte and each of the first four places, a bit per group of rules that have
+ * another letter there. Groups without such a bit in four bytes running are looked up. */
 struct classifier {
-	uint32_t heads[CLASSIFY_TRIOS / 32]; /* a bit per trio: some rule begins with it */
-	uint16_t first[CLASSIFY_SLOTS];      /* 1 + the first rule whose trio falls here */
-	uint16_t start[CLASSIFY_SLOTS];      /* likewise, of those that begin a User-Agent */
-	uint16_t next[CLASSIFY_RULES_MAX];   /* 1 + the next one, in the table's order */
-	uint8_t len[CLASSIFY_RULES_MAX];     /* of its text */
+	uint64_t misses[UINT8_MAX + 1]; /* four places of sixteen groups, the first place lowest */
+	uint16_t first[CLASSIFY_SLOTS]; /* by the hash of three letters: 1 + the first rule */
+	uint16_t start[CLASSIFY_SLOTS]; /* likewise, of those that begin a User-Agent */
+	uint16_t next[CLASSIFY_RULES_MAX]; /* 1 + the next one, in the table's order */
+	uint8_t len[CLASSIFY_RULES_MAX];   /* of its text */
 };
 
 struct classified {

@@ -13,6 +13,10 @@ with User-Agents of each, of which every different one counts once. Both go thro
 other header than the User-Agent. -v lists what was judged otherwise than its list says. Exit status 1: a person was
 taken for a robot, or less than 97 % of the robots were found.
 
+The names in the tracker's table were partly taken from this list of robots, so its rate says how well the table knows
+them; of two other lists' robots that are not in it (device-detector's and isbot's fixtures, 942 and 475 User-Agents,
+many of them nothing but a made-up word) 78 % and 70 % were found.
+
 What is not found is in three parts. A robot that sends a browser's User-Agent without any sign is `human`, one whose
 name tells nothing ("Magellan") is `suspect`; both are credited, since a person marked as a robot costs a wage. And the
 list of robots holds some people: editors that show pages, Instagram's and Facebook's own browsers.

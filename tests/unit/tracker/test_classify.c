@@ -138,6 +138,9 @@ static const struct {
 	ROW("Lynx/2.9.0dev.4 libwww-FM/2.14 SSL-MM/1.4.1", SUSPECT, OTHER, OTHER),
 	ROW("MozacFetch/49.0.20200702190156", SUSPECT, OTHER, OTHER),
 	ROW("Hello World", SUSPECT, OTHER, OTHER),
+	ROW("waipu/2023.25 (Phone; CUBOT; NOTE 7; waipu; Android 10)", SUSPECT, OTHER, ANDROID),
+	ROW("Shop-Feed-RSS/2 CFNetwork/1126 Darwin/19.5.0", SUSPECT, OTHER, OTHER),
+	ROW("Checkout/1", SUSPECT, OTHER, OTHER),
 	/* cards in chats */
 	ROW("WhatsApp/2.23.20.0 A", PREVIEW, WHATSAPP, OTHER),
 	ROW("WhatsApp/2.12.16/i", PREVIEW, WHATSAPP, OTHER),
