@@ -74,7 +74,7 @@ struct scan {
 #define GROUPS         16
 #define PLACE(p, bits) ((uint64_t)(bits) << ((p)*GROUPS))
 #define GROUPS_ALL     UINT64_C(0xffff)
-#define LETTER         0x1fu
+#define LETTER(c)      ((uint8_t)(c)&0x1fu)
 static_assert(PLACES * GROUPS == 64, "the places of all groups fill the shifted word");
 
 static void misses_clear(struct classifier *classifier, const char *text);
@@ -154,8 +154,7 @@ static void misses_clear(struct classifier *classifier, const char *text)
 /* The low five bits of a letter are the same in both cases. */
 static unsigned slot_of(const char *text)
 {
-	const unsigned trio =
-		(text[0] & LETTER) << 10 | (text[1] & LETTER) << 5 | (text[2] & LETTER);
+	const unsigned trio = LETTER(text[0]) << 10 | LETTER(text[1]) << 5 | LETTER(text[2]);
 	return (trio * UINT32_C(40503) >> 6) % CLASSIFY_SLOTS;
 }
 
