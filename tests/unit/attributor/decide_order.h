@@ -16,8 +16,8 @@
 #define PLACED_US (PLACED_S * US_PER_S)
 #define WINDOW_S  (30 * 86400)
 
-static const struct decide_affiliate affiliates[] = {
-	{1, AFFILIATE_ACTIVE}, {2, AFFILIATE_ACTIVE}, {3, AFFILIATE_SUSPENDED}};
+static const struct decide_affiliate affiliates[] = {{1, AFFILIATE_ACTIVE, false},
+	{2, AFFILIATE_ACTIVE, false}, {3, AFFILIATE_SUSPENDED, false}};
 static const struct decide_product products[] = {
 	{.product_id = 10, .store_id = STORE, .external_id = {.data = "SKU", .len = 3}},
 	{.product_id = 11, .store_id = OTHER, .external_id = {.data = "SKU", .len = 3}},
