@@ -5,11 +5,15 @@
 tracker_p99_half: half of the tracker's own maximum (requests a second that wrk gets over 64 kept connections, the
 median of three looks) is then offered by pace, at a fixed rate, to the tracker and to nginx in turn. The same rate for
 both: nginx, whose maximum is higher, is less than half busy. Times count from the moment at which a request was due,
-so that a server that falls behind can't hide it. One worker each; the tracker answers after Redis has acknowledged. Nine
-rounds, because the slowest hundredth belongs to the machine's scheduler first: with two cores the tracker shares
-them with Redis and pace, nginx with pace only."""
+so that a server that falls behind can't hide it. One worker each; the tracker answers after Redis has acknowledged.
+The slowest hundredth belongs to the machine's scheduler first. So 15 rounds are run, and those nine count in which
+programs that have no part in it took the least processor time. With two cores the tracker shares them with Redis and
+pace, nginx with pace only."""
 
 import json
+import os
+import pathlib
+import resource
 import statistics
 import subprocess
 import urllib.parse
@@ -22,8 +26,9 @@ from trackerlib import Tracker
 WARM_S = 1
 LOOKS = 3
 LOOK_S = 1
-ROUNDS = 9
-ROUND_S = 2
+ROUNDS_RUN = 15
+ROUNDS_KEPT = 9
+ROUND_S = 1
 
 
 def half_of_maximum(tracker, link):
@@ -42,17 +47,28 @@ def p99_us(url, path, rate):
     return json.loads(done.stdout)["p99_us"]
 
 
+def strangers_us(pids):
+    """Processor time that everything else than these processes and our own children has taken so far."""
+    ticks = [int(word) for word in pathlib.Path("/proc/stat").read_text().split("\n")[0].split()[1:4]]
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    known = sum(benchlib.cpu_us(pid) for pid in pids) + (children.ru_utime + children.ru_stime) * 1e6
+    return sum(ticks) * 1e6 / os.sysconf("SC_CLK_TCK") - known
+
+
 def main():
     benchlib.need("nginx", "wrk", "redis-server")
     with Tracker({"workers": 1, "click-deadline": "1s"}) as tracker, Nginx() as nginx:
         link = tracker.link()
         rate = half_of_maximum(tracker, link)
         benchlib.load(nginx.url, link, WARM_S)
-        ours, anchor = [], []
-        for _ in range(ROUNDS):
-            ours.append(p99_us(tracker.url, link, rate))
-            anchor.append(p99_us(nginx.url, link, rate))
+        pids = (tracker.process.pid, tracker.redis_process.pid, nginx.pid)
+        rounds = []
+        for _ in range(ROUNDS_RUN):
+            before = strangers_us(pids)
+            ours, anchor = p99_us(tracker.url, link, rate), p99_us(nginx.url, link, rate)
+            rounds.append((strangers_us(pids) - before, ours, anchor))
             benchlib.forget_clicks(tracker)
+        _, ours, anchor = zip(*sorted(rounds)[:ROUNDS_KEPT])
         benchlib.assert_all_stored(tracker)
         benchlib.say("tracker_p99_half", "us", ours, anchor, "%s, both at %d a second" % (benchlib.NGINX_NAME, rate))
 
