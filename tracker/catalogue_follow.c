@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "catalogue_row.h"
+#include "catalogue_saver.h"
 #include "catalogue_snapshot.h"
 #include "clock.h"
 #include "log.h"
@@ -45,6 +46,7 @@ struct follow {
 	struct redis *commands;
 	struct redis *log;
 	struct loop_timer *tick;
+	struct catalogue_saver *saver;
 	struct catalogue *serving;
 	struct catalogue *dying; /* replaced by serving; freed when every reader has left it */
 	uint64_t dying_generation;
@@ -68,7 +70,6 @@ struct follow {
 	int64_t confirmed_us;
 	int64_t saved_us;
 	bool is_unsaved;
-	bool has_save_failed;
 	uint64_t loads;
 	uint64_t rows_refused;
 };
@@ -93,6 +94,8 @@ static unsigned log_entry_apply(struct follow *follow, const struct redis_value 
 static void view_publish(struct follow *follow);
 static void memory_reclaim(struct follow *follow);
 static void confirm(struct follow *follow);
+static void save_start(struct follow *follow);
+static void on_saved(bool is_saved, uint64_t generation, void *arg);
 
 struct follow *follow_new(const struct follow_config *config, struct err *err)
 {
@@ -116,7 +119,8 @@ struct follow *follow_new(const struct follow_config *config, struct err *err)
 	redis.on_state = on_log_state;
 	follow->log = follow->commands ? redis_new(config->loop, &redis, err) : NULL;
 	follow->tick = loop_timer_new(config->loop, on_tick, follow);
-	if (!follow->log || !follow->tick) {
+	follow->saver = catalogue_saver_new(config->loop, config->state_dir, on_saved, follow, err);
+	if (!follow->log || !follow->tick || !follow->saver) {
 		follow_free(follow);
 		return NULL;
 	}
@@ -174,19 +178,9 @@ const struct redis_counts *follow_redis_counts(const struct follow *follow, unsi
 
 void follow_save(struct follow *follow)
 {
-	if (!follow->is_unsaved || !follow->view.is_loaded)
-		return;
-	const int64_t now_us = clock_mono_us();
-	struct err err = {0};
-	follow->saved_us = now_us;
-	follow->mark.confirmed_wall_us = clock_wall_us() - (now_us - follow->confirmed_us);
-	const bool is_saved = catalogue_snapshot_write(
-		follow->config.state_dir, &follow->view, &follow->mark, &err);
-	if (is_saved)
-		follow->is_unsaved = false;
-	else if (!follow->has_save_failed)
-		log_error("snapshot_failed", LOG_TEXT("why", err.msg));
-	follow->has_save_failed = !is_saved;
+	catalogue_saver_wait(follow->saver);
+	save_start(follow);
+	catalogue_saver_wait(follow->saver);
 }
 
 void follow_free(struct follow *follow)
@@ -203,6 +197,7 @@ void follow_free(struct follow *follow)
 		redis_free(log);
 	if (follow->tick)
 		loop_timer_free(follow->tick);
+	catalogue_saver_free(follow->saver); /* it reads serving or dying */
 	catalogue_free(follow->load.into);
 	catalogue_free(follow->dying);
 	catalogue_free(follow->serving);
@@ -226,7 +221,7 @@ static void on_tick(void *arg)
 	memory_reclaim(follow);
 	if (follow->is_unsaved &&
 		loop_now_us(follow->config.loop) - follow->saved_us >= FOLLOW_SNAPSHOT_US)
-		follow_save(follow);
+		save_start(follow);
 	log_pump(follow);
 	if (follow->is_head_asked)
 		return;
@@ -459,7 +454,8 @@ static void load_finish(struct follow *follow)
 		LOG_NUM("refused", load->refused), LOG_NUM("took_ms", took_us / 1000));
 	if (!was_ready)
 		log_info("ready", LOG_TEXT("from", "redis"));
-	follow_save(follow);
+	follow->saved_us = INT64_MIN / 2; /* if a save is running, as soon as it has ended */
+	save_start(follow);
 	log_pump(follow);
 }
 
@@ -484,6 +480,10 @@ static void log_pump(struct follow *follow)
 {
 	if (follow->is_log_asked || !follow->has_redis_load || !follow->log)
 		return;
+	if (catalogue_retired(follow->serving) > FOLLOW_RETIRED_MAX)
+		memory_reclaim(follow);
+	if (catalogue_retired(follow->serving) > FOLLOW_RETIRED_MAX)
+		return; /* on_tick asks again */
 	const struct str args[] = {STR("XREAD"), STR("COUNT"), STR("1000"), STR("BLOCK"),
 		STR("1000"), STR("STREAMS"), STR(CATALOGUE_LOG), str_from(follow->log_id)};
 	follow->is_log_asked = redis_command(follow->log, args, 8, on_log, follow->loads, follow);
@@ -560,7 +560,9 @@ static void view_publish(struct follow *follow)
 
 static void memory_reclaim(struct follow *follow)
 {
-	const uint64_t oldest = follow->config.oldest_in_use(follow->config.arg);
+	const uint64_t readers = follow->config.oldest_in_use(follow->config.arg);
+	const uint64_t saver = catalogue_saver_generation(follow->saver);
+	const uint64_t oldest = readers < saver ? readers : saver;
 	if (follow->dying && oldest >= follow->dying_generation) {
 		catalogue_free(follow->dying);
 		follow->dying = NULL;
@@ -572,4 +574,24 @@ static void memory_reclaim(struct follow *follow)
 static void confirm(struct follow *follow)
 {
 	follow->confirmed_us = clock_mono_us();
+}
+
+/* ---- saving ---- */
+
+static void save_start(struct follow *follow)
+{
+	if (!follow->is_unsaved || !follow->view.is_loaded)
+		return;
+	const int64_t now_us = clock_mono_us();
+	follow->mark.confirmed_wall_us = clock_wall_us() - (now_us - follow->confirmed_us);
+	if (catalogue_saver_start(follow->saver, &follow->view, &follow->mark))
+		follow->saved_us = now_us;
+}
+
+/* What has changed since the save began is not saved yet. */
+static void on_saved(bool is_saved, uint64_t generation, void *arg)
+{
+	struct follow *follow = arg;
+	if (is_saved && generation == follow->view.generation)
+		follow->is_unsaved = false;
 }

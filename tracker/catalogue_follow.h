@@ -5,7 +5,7 @@
  * Loads all shards of an epoch into a new catalogue while the old one serves, then follows the log
  * of changes and checks the head every second: another epoch, or changes that never arrived, mean
  * to load afresh. A missing head or an incomplete load changes nothing. Redis may be down at any
- * time. Lives on the main loop. */
+ * time. Lives on the main loop; only the snapshot is written in a thread, see catalogue_saver.h. */
 #ifndef WASL_TRACKER_CATALOGUE_FOLLOW_H
 #define WASL_TRACKER_CATALOGUE_FOLLOW_H
 
@@ -25,6 +25,9 @@
 #define FOLLOW_LOG_COUNT    1000              /* changes of one read */
 #define FOLLOW_LOG_BLOCK_MS 1000
 #define FOLLOW_REPLY_US     INT64_C(5000000)
+/* Replaced parts of the catalogue that wait for readers or a save, at most 16 KiB each and 10 KiB
+ * on average: 320 MiB. With more, changes wait in Redis. */
+#define FOLLOW_RETIRED_MAX 32768
 
 struct follow_config {
 	struct loop *loop;
@@ -54,9 +57,10 @@ void follow_restore(struct follow *follow);
 void follow_status(const struct follow *follow, struct follow_status *status);
 const struct redis_counts *follow_redis_counts(
 	const struct follow *follow, unsigned which); /* 0, 1 */
-/* Writes the snapshot if anything changed since the last one. */
+/* At the end: waits for a save that is running, then writes the snapshot if anything has changed
+ * since. Takes as long as the disk. */
 void follow_save(struct follow *follow);
-/* Readers must be gone. */
+/* Readers must be gone. Waits for a save that is running. */
 void follow_free(struct follow *follow);
 
 #endif

@@ -322,6 +322,45 @@ class Catalogue(unittest.TestCase):
             click(tracker)
             self.assertEqual(len(tracker.events("snapshot_refused")), 1)
 
+    def test_a_disk_that_hangs_holds_up_neither_changes_nor_health(self):
+        with Tracker() as tracker:
+            self.assertEqual(tracker.end(), 0)
+            temporary = tracker.dir / "state" / "catalogue.snapshot.tmp"
+            (tracker.dir / "state" / "catalogue.snapshot").unlink()
+            os.mkfifo(temporary)  # opening it waits for a reader: the save after the load hangs
+            tracker.start()
+            tracker.change("a", AFFILIATE, "5 x")
+            wait_until(lambda: not tracker.open_answer(tracker.get(tracker.link())), 3, "it is suspended")
+            tracker.publish(small_rows(), epoch="00000000000000e2")
+            wait_until(lambda: len(tracker.events("catalogue_loaded")) == 3, 4, "another load")
+            click(tracker)
+            self.assertEqual(tracker.admin("/healthz").status, 200)
+            self.assertEqual(tracker.events("snapshot_failed"), [])
+            with open(temporary, "rb") as reader:  # a FIFO can't be synced: that save fails
+                self.assertTrue(reader.read().startswith(b"WASLCAT100000000000000e1"))
+            path = tracker.dir / "state" / "catalogue.snapshot"
+            wait_until(path.exists, 4, "the second load is saved as soon as the first save has ended")
+            self.assertTrue(path.read_bytes().startswith(b"WASLCAT100000000000000e2"))
+            self.assertEqual(len(tracker.events("snapshot_failed")), 1)
+
+    def test_what_changed_while_a_save_ran_is_saved_at_the_end(self):
+        with Tracker() as tracker:
+            self.assertEqual(tracker.end(), 0)
+            temporary = tracker.dir / "state" / "catalogue.snapshot.tmp"
+            os.mkfifo(temporary)
+            tracker.start()
+            tracker.change("a", AFFILIATE, "5 x")
+            wait_until(lambda: not tracker.open_answer(tracker.get(tracker.link())), 3, "it is suspended")
+            tracker.process.send_signal(signal.SIGTERM)
+            time.sleep(0.3)
+            self.assertIsNone(tracker.process.poll(), "it waits for the save")
+            with open(temporary, "rb") as reader:
+                reader.read()
+            self.assertEqual(tracker.process.wait(10), 0)
+            tracker.stop_redis()
+            tracker.start()
+            self.assertIsNone(tracker.open_answer(tracker.get(tracker.link())))
+
     def test_changes_arrive_within_a_second_and_old_versions_never(self):
         with Tracker() as tracker:
             click(tracker)
