@@ -155,15 +155,16 @@ class Ledger(Case):
         self.refused(query, "violates foreign key")
 
     def test_verify_finds_what_is_broken(self):
+        """By its SQL; orders made by hand have no events that could be folded again (test_verify.py)."""
         _, commission = self.order()
-        self.assertEqual(stack.waslctl("verify", "--json").rc, 0)
+        self.assertEqual(stack.sql("SELECT * FROM wasl.verify()"), [])
         stack.sql(f"UPDATE wasl.commissions SET amount_minor = 999 WHERE commission_id = {commission}", "attributor")
         result = stack.waslctl("verify", "--json")
         self.assertEqual(result.rc, 1)
         for name in ("buckets_equal_rows", "commission_equals_entries", "commission_equals_decision"):
             self.assertIn(name, result.out)
         stack.sql(f"UPDATE wasl.commissions SET amount_minor = 1000 WHERE commission_id = {commission}", "attributor")
-        self.assertEqual(stack.ctl("verify"), {"ok": True, "broken": []})
+        self.assertEqual(stack.sql("SELECT * FROM wasl.verify()"), [])
 
 
 class Commissions(Case):
