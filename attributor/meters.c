@@ -216,12 +216,12 @@ static void write_publish(const struct meters_gauges *gauges, struct buf *out)
 		counts->published);
 	write_plain(out, "wasl_catalogue_failures_total", STATS_COUNTER,
 		"Publications given up, to be tried again.", counts->failures);
-	if (counts->age_us == 0)
+	if (counts->whole_us == 0)
 		return;
 	stats_family(out, "wasl_catalogue_age_seconds", STATS_GAUGE,
 		"Since Redis last held all that Postgres does.");
 	stats_sample_seconds(out, "wasl_catalogue_age_seconds", NULL, 0,
-		gauges->now_us - (int64_t)counts->age_us);
+		gauges->now_us - (int64_t)counts->whole_us);
 }
 
 static void write_sqlstate(const char *sqlstate, uint64_t count, void *arg)

@@ -125,7 +125,8 @@ static enum batch_step post_decision(
 	if (is_new)
 		post_write_decision(batch, posting, decision, &text);
 	post_write_money(batch, posting, decision, &money);
-	if (posting->item->self_referral == SELF_REFERRAL_REVIEW && decision->winner >= 0 &&
+	if (posting->item->self_referral == SELF_REFERRAL_REVIEW &&
+		decision->result == DECISION_ATTRIBUTED &&
 		decision->candidates[decision->winner].is_customer)
 		post_write_review(batch, posting, "self_referral");
 	count_decision(batch, decision, &money);

@@ -13,6 +13,15 @@
 /* Clicks looked at: as many as a decision keeps candidates. */
 #define CLICKS_MAX DECIDE_CANDIDATES_MAX
 
+/* Hashes of how an affiliate is reached, in hex; len 0: not known. */
+struct contact_hash {
+	char hex[2 * SEAL_HASH_BYTES];
+	size_t len;
+};
+struct contact {
+	struct contact_hash phone, email;
+};
+
 /* An affiliate that was added after placed_at counts with the status it began with: clocks differ.
  */
 static const char affiliates_sql[] =
@@ -58,8 +67,10 @@ static void gather_click(struct posting *posting, const struct link_claim *claim
 static void add_distinct(uint32_t *ids, unsigned *count, uint32_t id);
 static void add_names(struct batch *batch, struct pg_table *names);
 static enum batch_step take_affiliates(struct batch *batch, const struct db_rows *rows);
-static bool is_customer(const struct posting *posting, struct str phone, struct str email);
-static bool is_hash_of(const struct posting *posting, struct str hash, struct str text);
+static bool take_contact(
+	const struct keyring *keyring, struct str phone, struct str email, struct contact *contact);
+static bool take_hash(const struct keyring *keyring, struct str text, struct contact_hash *hash);
+static bool is_customer(const struct posting *posting, const struct contact *contact);
 static enum batch_step take_products(
 	struct batch *batch, const struct db_rows *clicks, const struct db_rows *lines);
 static bool take_product(
@@ -208,50 +219,66 @@ static enum batch_step take_affiliates(struct batch *batch, const struct db_rows
 			return BATCH_NO_MEMORY;
 		for (; row < end; row++) {
 			const bool is_active = str_equal(db_rows_text(rows, row, 2), STR("active"));
+			struct contact contact;
+			if (!take_contact(posting->item->keyring, db_rows_text(rows, row, 3),
+				    db_rows_text(rows, row, 4), &contact))
+				return BATCH_NO_MEMORY; /* OpenSSL has no other reason */
 			posting->affiliates[posting->known_affiliates++] =
 				(struct decide_affiliate){
 					.affiliate_id = (uint32_t)db_rows_int(rows, row, 1),
 					.standing =
 						is_active ? AFFILIATE_ACTIVE : AFFILIATE_SUSPENDED,
-					.is_customer =
-						is_customer(posting, db_rows_text(rows, row, 3),
-							db_rows_text(rows, row, 4))};
+					.is_customer = is_customer(posting, &contact)};
 		}
 	}
 	return BATCH_GO_ON;
 }
 
-/* MONEY section 2: the sender hashed the phone in E.164 with its plus, the e-mail trimmed and in
- * lower case; the event keeps the HMAC of that hash. */
-static bool is_customer(const struct posting *posting, struct str phone, struct str email)
+/* Fills the affiliate's hashes as the shop makes its customer's: of the phone in E.164 with its
+ * plus, of the e-mail trimmed and in lower case; then, as events keep them, the HMAC of that hash.
+ */
+static bool take_contact(
+	const struct keyring *keyring, struct str phone, struct str email, struct contact *contact)
 {
 	char lower[EMAIL_MAX_BYTES];
-	const struct str trimmed = str_trim(email);
-	const size_t email_len = trimmed.len <= sizeof(lower) ? trimmed.len : 0;
-	for (size_t i = 0; i < email_len; i++) {
+	struct str trimmed = str_trim(email);
+	if (trimmed.len > sizeof(lower)) /* the schema lets none in */
+		trimmed.len = 0;
+	for (size_t i = 0; i < trimmed.len; i++) {
 		const char c = trimmed.data[i];
 		lower[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 	}
+	return take_hash(keyring, phone, &contact->phone) &&
+	       take_hash(keyring, (struct str){lower, trimmed.len}, &contact->email);
+}
+
+static bool take_hash(const struct keyring *keyring, struct str text, struct contact_hash *hash)
+{
+	uint8_t digest[SEAL_HASH_BYTES];
+	hash->len = 0;
+	if (text.len == 0)
+		return true;
+	if (!seal_sha256(text, digest))
+		return false;
+	hex_encode(hash->hex, digest, sizeof(digest));
+	if (!seal_person(keyring, (struct str){hash->hex, sizeof(hash->hex)}, digest))
+		return false;
+	hex_encode(hash->hex, digest, sizeof(digest));
+	hash->len = sizeof(hash->hex);
+	return true;
+}
+
+static bool is_customer(const struct posting *posting, const struct contact *contact)
+{
+	const struct str phone = {contact->phone.hex, contact->phone.len};
+	const struct str email = {contact->email.hex, contact->email.len};
 	for (unsigned i = 0; i < posting->event_count; i++) {
 		const struct event *const event = posting->events[i];
-		if (is_hash_of(posting, event->customer_phone, phone) ||
-			is_hash_of(posting, event->customer_email, (struct str){lower, email_len}))
+		if ((phone.len > 0 && str_equal(event->customer_phone, phone)) ||
+			(email.len > 0 && str_equal(event->customer_email, email)))
 			return true;
 	}
 	return false;
-}
-
-static bool is_hash_of(const struct posting *posting, struct str hash, struct str text)
-{
-	uint8_t digest[SEAL_HASH_BYTES];
-	char hex[2 * SEAL_HASH_BYTES];
-	if (hash.len == 0 || text.len == 0 || !seal_sha256(text, digest))
-		return false;
-	hex_encode(hex, digest, sizeof(digest));
-	if (!seal_person(posting->item->keyring, (struct str){hex, sizeof(hex)}, digest))
-		return false;
-	hex_encode(hex, digest, sizeof(digest));
-	return str_equal(hash, (struct str){hex, sizeof(hex)});
 }
 
 static enum batch_step take_products(

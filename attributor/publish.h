@@ -47,7 +47,7 @@ struct publish_counts {
 	uint64_t full;      /* whole publications finished */
 	uint64_t skipped;   /* rows that trackers would refuse: left out and logged */
 	uint64_t failures;  /* publications given up, to be tried again */
-	uint64_t age_us;    /* loop_now_us when Redis last held all of it for sure; 0: never */
+	uint64_t whole_us;  /* loop_now_us when Redis last held all of it for sure; 0: never */
 };
 
 struct publish;

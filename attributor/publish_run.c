@@ -411,7 +411,7 @@ static void finish(struct publish *publish)
 	const int64_t now_us = loop_now_us(publish->loop);
 	stats_set(&counts->version, publish->version);
 	stats_set(&counts->rows, publish->rows);
-	stats_set(&counts->age_us, (uint64_t)now_us);
+	stats_set(&counts->whole_us, (uint64_t)now_us);
 	publish->stage = publish->is_whole ? PUBLISH_CLEAN : PUBLISH_IDLE;
 	if (!publish->is_whole)
 		return;
@@ -466,7 +466,7 @@ static void on_head_seen(const struct redis_value *value, uint64_t tag, void *ar
 			     str_equal(redis_value_text(redis_value_at(value, 1)),
 				     publish_number(version, publish->version));
 	if (is_ours) {
-		stats_set(&publish->counts.age_us, (uint64_t)loop_now_us(publish->loop));
+		stats_set(&publish->counts.whole_us, (uint64_t)loop_now_us(publish->loop));
 		return;
 	}
 	log_warn("catalogue_head_lost", LOG_TEXT("epoch", publish->epoch.name));
