@@ -14,7 +14,7 @@ SUB     = @$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)
 PACKAGES := gcc make pkg-config libc6-dev libevent-dev libhiredis-dev libpq-dev libssl-dev libjansson-dev \
             libcurl4-openssl-dev node-llhttp check redis-server postgresql postgresql-client python3 openssl curl
 PACKAGES_LINT  := clang-format shellcheck
-PACKAGES_BENCH := nginx wrk
+PACKAGES_BENCH := nginx wrk libnginx-mod-http-lua
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
         -Wcast-qual -Wwrite-strings -Wformat=2 -Wvla -Wundef -Wimplicit-fallthrough -Wswitch-enum -Werror

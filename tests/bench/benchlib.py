@@ -68,13 +68,16 @@ class Nginx:
         os.chmod(self.dir, 0o755)
         self.port = free_port()
         conf = pathlib.Path(self.dir, "nginx.conf")
-        conf.write_text(NGINX % {"dir": self.dir, "port": self.port})
+        conf.write_text(self.configuration())
         subprocess.run(["nginx", "-p", self.dir, "-c", str(conf), "-e", self.dir + "/start.log"], check=True)
         self.master = int(stack.wait_until(lambda: self.read_pid(), what="nginx runs"))
         children = "/proc/%d/task/%d/children" % (self.master, self.master)
         self.pid = int(stack.wait_until(lambda: pathlib.Path(children).read_text(), what="its worker runs"))
         self.url = "http://127.0.0.1:%d" % self.port
         return self
+
+    def configuration(self):
+        return NGINX % {"dir": self.dir, "port": self.port}
 
     def read_pid(self):
         path = pathlib.Path(self.dir, "nginx.pid")
