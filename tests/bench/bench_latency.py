@@ -10,16 +10,12 @@ The slowest hundredth belongs to the machine's scheduler first. So 15 rounds are
 programs that have no part in it took the least processor time. With two cores the tracker shares them with Redis and
 pace, nginx with pace only."""
 
-import json
 import os
 import pathlib
 import resource
 import statistics
-import subprocess
-import urllib.parse
 
 import benchlib
-import stack
 from benchlib import Nginx
 from trackerlib import Tracker
 
@@ -39,12 +35,7 @@ def half_of_maximum(tracker, link):
 
 
 def p99_us(url, path, rate):
-    parts = urllib.parse.urlsplit(url)
-    request = stack.encode_request(parts.netloc, "GET", path, benchlib.HEADERS)
-    words = [benchlib.tool("pace"), parts.port, rate, ROUND_S, benchlib.CONNECTIONS]
-    done = subprocess.run([str(word) for word in words], input=request, stdout=subprocess.PIPE, check=True,
-                          timeout=benchlib.LIMIT_S)
-    return json.loads(done.stdout)["p99_us"]
+    return benchlib.Pace(url, path, rate, ROUND_S).figures()["p99_us"]
 
 
 def strangers_us(pids):

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "black"))
@@ -108,6 +109,24 @@ def load(url, path, seconds, is_closing=False):
     done = subprocess.run(words + [url + path], check=True, capture_output=True, text=True, timeout=LIMIT_S)
     assert "Non-2xx" not in done.stdout, done.stdout
     return int(re.search(r"(\d+) requests in", done.stdout)[1])
+
+
+class Pace:
+    """One request again and again at a fixed rate, begun at once; figures() waits for its end."""
+
+    def __init__(self, url, path, rate, seconds):
+        parts = urllib.parse.urlsplit(url)
+        words = [tool("pace"), parts.port, rate, seconds, CONNECTIONS]
+        self.process = subprocess.Popen([str(word) for word in words], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE)
+        self.process.stdin.write(stack.encode_request(parts.netloc, "GET", path, HEADERS))
+        self.process.stdin.close()
+        self.process.stdin = None
+
+    def figures(self):
+        out, _ = self.process.communicate(timeout=LIMIT_S)
+        assert self.process.returncode == 0, "pace failed"
+        return json.loads(out)
 
 
 def forget_clicks(tracker):

@@ -5,7 +5,7 @@
  * Each request has a moment at which it is due, and its time counts from there: when the server, or
  * this program, falls behind, the wait in front of it counts too (no coordinated omission). Kept
  * connections to 127.0.0.1, one request under way on each. Prints one JSON object: requests,
- * p50_us, p99_us, max_us. */
+ * p50_us, p99_us, p999_us, max_us. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
@@ -194,9 +194,10 @@ static void report(struct pace *pace)
 {
 	qsort(pace->took_ns, pace->done, sizeof(*pace->took_ns), compare);
 	const double us = 1000.0;
-	printf("{\"requests\":%zu,\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f}\n", pace->done,
-		(double)pace->took_ns[pace->done / 2] / us,
+	printf("{\"requests\":%zu,\"p50_us\":%.1f,\"p99_us\":%.1f,\"p999_us\":%.1f,\"max_us\":%.1f}\n",
+		pace->done, (double)pace->took_ns[pace->done / 2] / us,
 		(double)pace->took_ns[pace->done * 99 / 100] / us,
+		(double)pace->took_ns[pace->done * 999 / 1000] / us,
 		(double)pace->took_ns[pace->done - 1] / us);
 }
 
