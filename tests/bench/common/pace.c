@@ -194,7 +194,8 @@ static void report(struct pace *pace)
 {
 	qsort(pace->took_ns, pace->done, sizeof(*pace->took_ns), compare);
 	const double us = 1000.0;
-	printf("{\"requests\":%zu,\"p50_us\":%.1f,\"p99_us\":%.1f,\"p999_us\":%.1f,\"max_us\":%.1f}\n",
+	printf("{\"requests\":%zu,\"p50_us\":%.1f,\"p99_us\":%.1f,\"p999_us\":%.1f,\"max_us\":%.1f}"
+	       "\n",
 		pace->done, (double)pace->took_ns[pace->done / 2] / us,
 		(double)pace->took_ns[pace->done * 99 / 100] / us,
 		(double)pace->took_ns[pace->done * 999 / 1000] / us,
