@@ -22,6 +22,7 @@ struct config {
 	int64_t order_deadline_us;
 	int64_t timer_interval_us;
 	int64_t batch_max;
+	bool has_takeover;
 };
 
 /* As conf_load; what it leaves in config has passed every check that needs nothing but the text. */

@@ -71,8 +71,7 @@ void meters_commission(struct meters *meters, const char *state, const char *cur
 void meters_write(const struct meters *meters, const struct meters_gauges *gauges, struct buf *out)
 {
 	write_requests(meters, out);
-	stats_family(out, "wasl_connections", STATS_GAUGE, "Open connections.");
-	stats_sample(out, "wasl_connections", NULL, 0, stats_get(&gauges->connections->open));
+	conn_counts_write(gauges->connections, out);
 	write_events(meters, out);
 	write_words(meters->problems, "wasl_problems_total", "code",
 		"Refusals by their problem code.", out);

@@ -11,6 +11,7 @@
 #include "admin.h"
 #include "clicks.h"
 #include "front.h"
+#include "handover.h"
 #include "keys.h"
 #include "log.h"
 #include "meters.h"
@@ -30,6 +31,7 @@
 #define LAST_JOBS_US              (20 * US_PER_MS) /* between looks at what is still under way */
 #define LAST_JOBS_MAX             300              /* looks: 6 s, over a posting run's deadline */
 #define DRAIN_LIMIT_US            (10 * US_PER_S)  /* from SIGTERM to the end, as the tracker's */
+#define TAKEOVER_LIMIT_US         (30 * US_PER_S)  /* for the stores of one that takes over */
 #define ADDRESS_TEXT_MAX          128
 
 struct service {
@@ -56,7 +58,10 @@ struct service {
 	struct front front;
 	struct conn_server *server;
 	struct admin *admin;
-	struct loop_timer *check_again, *housekeeping, *last_jobs, *drain_limit;
+	struct listeners listeners;
+	struct handover *handover;
+	bool is_open; /* the public listener is served */
+	struct loop_timer *check_again, *housekeeping, *last_jobs, *drain_limit, *takeover_limit;
 };
 
 static bool start(struct service *service, struct err *err);
@@ -81,6 +86,8 @@ static void on_hangup(int signal_number, void *arg);
 static void on_terminate(int signal_number, void *arg);
 static void on_drain_limit(void *arg);
 static void on_drained(void *arg);
+static void on_handed_over(void *arg);
+static void on_takeover_limit(void *arg);
 static void end(struct service *service, int exit_code);
 
 int service_run(const struct config *config, int argc, char **argv)
@@ -115,8 +122,10 @@ static bool start(struct service *service, struct err *err)
 	service->housekeeping = loop_timer_new(service->loop, on_housekeeping, service);
 	service->last_jobs = loop_timer_new(service->loop, on_drained, service);
 	service->drain_limit = loop_timer_new(service->loop, on_drain_limit, service);
+	service->takeover_limit = loop_timer_new(service->loop, on_takeover_limit, service);
 	if (service->check_again == NULL || service->housekeeping == NULL ||
-		service->last_jobs == NULL || service->drain_limit == NULL)
+		service->last_jobs == NULL || service->drain_limit == NULL ||
+		service->takeover_limit == NULL)
 		return err_set(err, ERR_LIMIT, 0, "no memory for timers");
 	return start_stores(service, err) && start_webhook(service, err) &&
 	       start_listeners(service, err) &&
@@ -196,12 +205,17 @@ static bool start_listeners(struct service *service, struct err *err)
 	front_init(&service->front, service->webhook, service->api, &service->meters);
 	const struct conn_handlers handlers = front_handlers(&service->front);
 	service->server = conn_server_new(service->loop, &limits, &handlers, err);
-	if (service->server == NULL || !listen_public(service, err))
+	struct listeners_config config = {.state_dir = service->config->state_dir,
+		.public_count = 1,
+		.has_takeover = service->config->has_takeover};
+	if (service->server == NULL ||
+		!conn_address_parse(
+			str_from(service->config->listen), &config.public_address, err) ||
+		!conn_address_parse(
+			str_from(service->config->admin_listen), &config.admin_address, err) ||
+		!listeners_open(&service->listeners, &config, err))
 		return false;
-	struct conn_address address;
-	if (!conn_address_parse(str_from(service->config->admin_listen), &address, err))
-		return false;
-	service->admin = admin_new(service->loop, &address,
+	service->admin = admin_new(service->loop, service->listeners.admin_fd,
 		&(struct admin_handlers){
 			.on_health = on_health, .on_metrics = on_metrics, .arg = service},
 		err);
@@ -210,26 +224,47 @@ static bool start_listeners(struct service *service, struct err *err)
 	char text[ADDRESS_TEXT_MAX];
 	conn_address_format(text, sizeof(text), admin_address(service->admin));
 	log_info("listening", LOG_TEXT("listener", "admin"), LOG_TEXT("addr", text));
+	if (!service->listeners.is_taken_over)
+		return listen_public(service, err);
+	log_info("takeover_waits", LOG_TEXT("for", "stores"));
+	loop_timer_set(service->takeover_limit, TAKEOVER_LIMIT_US);
 	return true;
 }
 
+/* From here on the public listener is served, and offered to the next process. */
 static bool listen_public(struct service *service, struct err *err)
 {
-	struct conn_address address;
 	struct sockaddr_storage bound = {0};
 	socklen_t len = sizeof(bound);
 	char text[ADDRESS_TEXT_MAX];
-	if (!conn_address_parse(str_from(service->config->listen), &address, err))
-		return false;
-	const int fd = conn_listen(&address, false, true, err);
-	if (fd < 0)
-		return false;
-	getsockname(fd, (struct sockaddr *)&bound, &len);
+	struct err why = {0};
+	loop_timer_clear(service->takeover_limit);
+	getsockname(service->listeners.public_fds[0], (struct sockaddr *)&bound, &len);
 	conn_address_format(text, sizeof(text), &bound);
-	if (!conn_server_listen(service->server, fd, err))
-		return false;
+	for (unsigned i = 0; i < service->listeners.public_count; i++)
+		if (!conn_server_listen(service->server, service->listeners.public_fds[i], err))
+			return false;
+	service->is_open = true;
+	listeners_confirm(&service->listeners);
 	log_info("listening", LOG_TEXT("listener", "public"), LOG_TEXT("addr", text));
+	service->handover = handover_new(service->loop, service->config->state_dir,
+		&service->listeners, on_handed_over, service, &why);
+	if (service->handover == NULL)
+		log_warn("handover_unavailable", LOG_TEXT("reason", why.msg));
 	return true;
+}
+
+/* The next process answers for both from here on. */
+static void on_handed_over(void *arg)
+{
+	struct service *const service = arg;
+	admin_retire(service->admin);
+}
+
+static void on_takeover_limit(void *arg)
+{
+	log_error("takeover_failed", LOG_TEXT("reason", "no stores"));
+	end(arg, EXIT_FAILURE);
 }
 
 /* What waits on something is told before what it would go on with is gone: Redis, then the reading
@@ -243,6 +278,7 @@ static void stop(struct service *service)
 	publish_free(service->publish);
 	stores_free(service->stores);
 	post_free(service->post);
+	handover_free(service->handover);
 	admin_free(service->admin);
 	conn_server_free(service->server);
 	front_release(&service->front);
@@ -253,6 +289,7 @@ static void stop(struct service *service)
 	loop_timer_free(service->housekeeping);
 	loop_timer_free(service->last_jobs);
 	loop_timer_free(service->drain_limit);
+	loop_timer_free(service->takeover_limit);
 	loop_free(service->loop);
 	keys_release(&service->keys);
 }
@@ -321,6 +358,11 @@ static void on_stores(bool is_ok, void *arg)
 		return;
 	service->is_ready = true;
 	log_info("ready", LOG_NUM("stores", stores_count(service->stores)));
+	struct err err = {0};
+	if (!service->is_open && !service->is_stopping && !listen_public(service, &err)) {
+		log_error("start_failed", LOG_TEXT("reason", err.msg));
+		end(service, EXIT_FAILURE);
+	}
 }
 
 /* Months of raw bodies are made ahead, so that none goes to the DEFAULT partition. */
@@ -417,6 +459,9 @@ static void on_terminate(int signal_number, void *arg)
 		return;
 	}
 	service->is_stopping = true;
+	handover_free(service->handover);
+	service->handover = NULL;
+	loop_timer_clear(service->takeover_limit);
 	loop_timer_set(service->drain_limit, DRAIN_LIMIT_US);
 	conn_server_drain(service->server, on_drained, service);
 }

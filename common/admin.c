@@ -53,27 +53,34 @@ static const struct conn_limits admin_limits = {
 	.write_deadline_us = ADMIN_DEADLINE_US,
 };
 
-struct admin *admin_new(struct loop *loop, const struct conn_address *address,
-	const struct admin_handlers *handlers, struct err *err)
+struct admin *admin_new(
+	struct loop *loop, int listen_fd, const struct admin_handlers *handlers, struct err *err)
 {
 	struct admin *admin = calloc(1, sizeof(*admin));
 	if (!admin) {
+		close(listen_fd);
 		err_set(err, ERR_SYSTEM, ENOMEM, "admin listener");
 		return NULL;
 	}
 	admin->handlers = *handlers;
 	const struct conn_handlers conn_handlers = {.on_request = on_request, .arg = admin};
 	admin->server = conn_server_new(loop, &admin_limits, &conn_handlers, err);
-	const int fd = admin->server ? conn_listen(address, false, true, err) : -1;
 	socklen_t len = sizeof(admin->address);
-	if (fd >= 0 && getsockname(fd, (struct sockaddr *)&admin->address, &len) != 0) {
+	if (!admin->server) {
+		close(listen_fd);
+	} else if (getsockname(listen_fd, (struct sockaddr *)&admin->address, &len) != 0) {
 		err_set(err, ERR_SYSTEM, errno, "admin listener");
-		close(fd);
-	} else if (fd >= 0 && conn_server_listen(admin->server, fd, err)) {
+		close(listen_fd);
+	} else if (conn_server_listen(admin->server, listen_fd, err)) {
 		return admin;
 	}
 	admin_free(admin);
 	return NULL;
+}
+
+void admin_retire(struct admin *admin)
+{
+	conn_server_unlisten(admin->server);
 }
 
 const struct sockaddr_storage *admin_address(const struct admin *admin)

@@ -25,10 +25,12 @@ struct admin_handlers {
 };
 
 struct admin;
-/* Listens on address; wasl_build_info, wasl_degraded and the process's own figures are added here.
- */
-struct admin *admin_new(struct loop *loop, const struct conn_address *address,
-	const struct admin_handlers *handlers, struct err *err);
+/* Takes the listening descriptor over; wasl_build_info, wasl_degraded and the process's own figures
+ * are added here. */
+struct admin *admin_new(
+	struct loop *loop, int listen_fd, const struct admin_handlers *handlers, struct err *err);
+/* Accepts no more: the listener is another process's now. Open connections go on. */
+void admin_retire(struct admin *admin);
 /* The address really listened on (port 0 resolved). */
 const struct sockaddr_storage *admin_address(const struct admin *admin);
 void admin_free(struct admin *admin);

@@ -10,13 +10,17 @@
 #include <unistd.h>
 
 #include "conn_parts.h"
+#include "entropy.h"
 #include "log.h"
 #include "stats.h"
 
 static struct conn *slot_take(struct conn_server *server);
 static bool slab_add(struct conn_server *server);
 static struct conn *slot_find(const struct conn_server *server, uint32_t slot);
+static bool peers_init(struct conn_peers *peers);
 static void set_peer(struct conn *conn, const struct sockaddr_storage *peer);
+static void count_peer(struct conn *conn, const struct sockaddr_storage *peer);
+static void uncount_peer(struct conn *conn);
 static void list_add(struct conn_list *list, struct conn *conn);
 static void list_remove(struct conn_list *list, struct conn *conn);
 static void work_release(struct conn *conn);
@@ -30,6 +34,7 @@ static void on_drain_end(void *arg);
 
 const struct conn_limits conn_limits_default = {
 	.connections_max = 10000,
+	.per_address_max = 2048,
 	.body_max = 0,
 	.head_deadline_us = 10 * 1000000,
 	.body_deadline_us = 20 * 1000000,
@@ -53,6 +58,11 @@ struct conn_server *conn_server_new(struct loop *loop, const struct conn_limits 
 	server->deadlines_us[CONN_BODY] = limits->body_deadline_us;
 	server->deadlines_us[CONN_WRITING] = limits->write_deadline_us;
 	server->deadlines_us[CONN_LINGERING] = CONN_LINGER_US;
+	if (!peers_init(&server->peers)) {
+		err_set(err, ERR_SYSTEM, 0, "the kernel has no random bits");
+		free(server);
+		return NULL;
+	}
 	server->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	server->turn_end = loop_defer_new(loop, on_turn_end, server);
 	server->drain_end = loop_defer_new(loop, on_drain_end, server);
@@ -132,6 +142,7 @@ void conn_server_free(struct conn_server *server)
 	loop_timer_free(server->drain_timer);
 	if (server->reserve_fd >= 0)
 		close(server->reserve_fd);
+	conn_peers_release(&server->peers);
 	free(server);
 }
 
@@ -152,6 +163,7 @@ struct conn *conn_open(struct conn_server *server, int fd, const struct sockaddr
 		.server = server, .watch = watch, .fd = fd, .slot = slot, .generation = generation};
 	list_add(&server->lists[CONN_FREE], conn);
 	set_peer(conn, peer);
+	count_peer(conn, peer);
 	stats_add(&server->counts.open, 1);
 	conn_move(conn, CONN_IDLE);
 	return conn;
@@ -186,6 +198,7 @@ void conn_close(struct conn *conn)
 	close(conn->fd);
 	conn->fd = -1;
 	work_release(conn);
+	uncount_peer(conn);
 	conn->generation++;
 	conn->is_awaiting = false;
 	stats_add(&server->counts.open, (uint64_t)-1);
@@ -275,6 +288,36 @@ static void set_peer(struct conn *conn, const struct sockaddr_storage *peer)
 		memcpy(&conn->peer.in, peer, sizeof(conn->peer.in));
 	else if (peer->ss_family == AF_INET6)
 		memcpy(&conn->peer.in6, peer, sizeof(conn->peer.in6));
+}
+
+static bool peers_init(struct conn_peers *peers)
+{
+	struct entropy entropy;
+	uint64_t secret_random[2];
+	entropy_init(&entropy);
+	if (!entropy_draw(&entropy, secret_random, sizeof(secret_random)))
+		return false;
+	conn_peers_init(peers, secret_random);
+	return true;
+}
+
+static void count_peer(struct conn *conn, const struct sockaddr_storage *peer)
+{
+	struct conn_server *server = conn->server;
+	if (server->limits.per_address_max == 0)
+		return;
+	const uint64_t key = conn_peers_key(peer);
+	conn->is_counted = key != CONN_PEERS_NOBODY && conn_peers_add(&server->peers, key);
+}
+
+static void uncount_peer(struct conn *conn)
+{
+	if (!conn->is_counted)
+		return;
+	struct sockaddr_storage peer;
+	memcpy(&peer, &conn->peer, sizeof(conn->peer));
+	conn->is_counted = false;
+	conn_peers_remove(&conn->server->peers, conn_peers_key(&peer));
 }
 
 static void list_add(struct conn_list *list, struct conn *conn)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Connections of one loop: accepts, reads requests, hands them over one at a time per connection,
  * writes the answers in order. Absolute deadlines for head, body, idle and write; a cap on
- * connections; one read and one write per wake-up; bounded memory per connection. Idle connections
- * hold no buffers. */
+ * connections, and on those of one address; one read and one write per wake-up; bounded memory per
+ * connection. Idle connections hold no buffers. */
 #ifndef WASL_CONN_H
 #define WASL_CONN_H
 
@@ -26,6 +26,8 @@ struct conn_ref {
 
 struct conn_limits {
 	unsigned connections_max; /* beyond it the newest is accepted and closed at once, counted */
+	unsigned
+		per_address_max; /* the same for those of one address (conn_peers.h); 0: no limit */
 	uint32_t body_max; /* 0: a request with a body is 413, whatever its method, unless on_head
 			      refused it */
 	int64_t head_deadline_us;  /* from the first byte to the whole head: then 408 */
@@ -49,6 +51,7 @@ struct conn_counts {
 	uint64_t accepted;
 	uint64_t open;
 	uint64_t refused_cap;     /* over connections_max */
+	uint64_t refused_address; /* over per_address_max */
 	uint64_t accept_failures; /* EMFILE and the like */
 	uint64_t bad_requests;    /* answered by this layer: 400 408 413 414 417 431 501 505 */
 	uint64_t timeouts;
@@ -70,11 +73,14 @@ typedef unsigned conn_head_fn(
 /* The layer's own refusals (bad request, timeout), for metrics and wording: headers, content_type
  * and body of *reply, a line of plain text, may be replaced (views must live until return). */
 typedef void conn_refused_fn(unsigned status, struct conn_reply *reply, void *arg);
+/* Asked when an address has its per_address_max: true for a proxy, behind which many are. */
+typedef bool conn_exempt_fn(const struct sockaddr_storage *peer, void *arg);
 
 struct conn_handlers {
 	conn_request_fn *on_request;
 	conn_head_fn *on_head;       /* may be NULL */
 	conn_refused_fn *on_refused; /* may be NULL */
+	conn_exempt_fn *is_exempt;   /* may be NULL: nobody is */
 	void *arg;
 };
 
@@ -85,11 +91,15 @@ bool conn_server_listen(struct conn_server *server, int listen_fd, struct err *e
 /* Queues the answer; false when that request is gone (peer closed): the caller need not care. */
 bool conn_server_reply(
 	struct conn_server *server, struct conn_ref ref, const struct conn_reply *reply);
+/* Closes the listeners, without looking at what waits on them: another process has them too. */
+void conn_server_unlisten(struct conn_server *server);
 /* Accepts until EAGAIN, closes the listeners, closes idle connections, finishes what is under way
  * with Connection: close; then calls fn once (from the loop, also if nothing is open). Peers that
  * are slow to send or to read have six seconds; for the handler's answers it waits. */
 void conn_server_drain(struct conn_server *server, loop_fn *fn, void *arg);
 const struct conn_counts *conn_server_counts(const struct conn_server *server);
+/* The wasl_connection… families that every daemon has. */
+void conn_counts_write(const struct conn_counts *counts, struct buf *out);
 void conn_server_free(struct conn_server *server); /* closes everything */
 
 /* An address to listen on: "127.0.0.1:8080", "[::1]:8080", ":8080", "unix:/path". */
@@ -105,5 +115,8 @@ void conn_address_format(char *out, size_t out_size, const struct sockaddr_stora
  * port, told by getsockname; later workers pass that address with is_first false. */
 int conn_listen(
 	const struct conn_address *address, bool has_reuseport, bool is_first, struct err *err);
+/* One more descriptor for another thread: a socket of its own on the port of listen_fd, which has
+ * SO_REUSEPORT, or the same Unix socket again. */
+int conn_listen_again(int listen_fd, struct err *err);
 
 #endif

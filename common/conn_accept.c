@@ -11,6 +11,7 @@
 static void on_acceptable(unsigned ready, void *arg);
 static bool accept_one(struct conn_server *server, int listen_fd);
 static bool accept_failed(struct conn_server *server, int listen_fd, int error);
+static bool is_over_cap(struct conn_server *server, const struct sockaddr_storage *peer);
 static void shed_one(struct conn_server *server, int listen_fd);
 static void pause_accepting(struct conn_server *server);
 static void resume_accepting(void *arg);
@@ -36,11 +37,18 @@ bool conn_server_listen(struct conn_server *server, int listen_fd, struct err *e
 	return true;
 }
 
+void conn_server_unlisten(struct conn_server *server)
+{
+	conn_accept_close(server);
+}
+
+/* Bounded, as new ones may come for ever when another process listens too. */
 void conn_accept_drain(struct conn_server *server)
 {
 	for (unsigned i = 0; i < server->listener_count; i++)
-		while (accept_one(server, server->listeners[i].fd))
-			;
+		for (unsigned n = 0; n < CONN_BACKLOG; n++)
+			if (!accept_one(server, server->listeners[i].fd))
+				break;
 	conn_accept_close(server);
 }
 
@@ -77,8 +85,7 @@ static bool accept_one(struct conn_server *server, int listen_fd)
 		server->is_accept_failing = false;
 		log_info("accept_recovered");
 	}
-	if (stats_get(&server->counts.open) >= server->limits.connections_max) {
-		stats_add(&server->counts.refused_cap, 1);
+	if (is_over_cap(server, &peer)) {
 		close(fd);
 		return true;
 	}
@@ -90,6 +97,35 @@ static bool accept_one(struct conn_server *server, int listen_fd)
 		conn_read(conn);
 	else
 		stats_add(&server->counts.accept_failures, 1);
+	return true;
+}
+
+/* Counted; said once until an eighth is free again. Of an address's cap nothing is said: what it
+ * is about is somebody's address. */
+static bool is_over_cap(struct conn_server *server, const struct sockaddr_storage *peer)
+{
+	const struct conn_limits *limits = &server->limits;
+	const uint64_t open = stats_get(&server->counts.open);
+	if (open >= limits->connections_max) {
+		stats_add(&server->counts.refused_cap, 1);
+		if (!server->is_full)
+			log_warn("connections_full", LOG_NUM("max", limits->connections_max));
+		server->is_full = true;
+		return true;
+	}
+	if (server->is_full && open <= limits->connections_max - limits->connections_max / 8) {
+		server->is_full = false;
+		log_info("connections_free", LOG_NUM("open", open));
+	}
+	if (limits->per_address_max == 0)
+		return false;
+	const uint64_t key = conn_peers_key(peer);
+	if (key == CONN_PEERS_NOBODY ||
+		conn_peers_count(&server->peers, key) < limits->per_address_max)
+		return false;
+	if (server->handlers.is_exempt && server->handlers.is_exempt(peer, server->handlers.arg))
+		return false;
+	stats_add(&server->counts.refused_address, 1);
 	return true;
 }
 

@@ -2,6 +2,7 @@
  * Addresses to listen on, from text to a listening socket. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -12,7 +13,6 @@
 
 #include "conn_parts.h"
 
-#define CONN_BACKLOG  4096 /* the kernel cuts it to net.core.somaxconn */
 #define CONN_PORT_MAX 65535
 #define CONN_HOST_MAX 64
 
@@ -79,6 +79,21 @@ int conn_listen(
 		close(fd);
 		return -1;
 	}
+	return fd;
+}
+
+int conn_listen_again(int listen_fd, struct err *err)
+{
+	struct conn_address address = {.len = sizeof(address.sockaddr)};
+	if (getsockname(listen_fd, (struct sockaddr *)&address.sockaddr, &address.len) != 0) {
+		err_set(err, ERR_SYSTEM, errno, "listen again");
+		return -1;
+	}
+	if (address.sockaddr.ss_family != AF_UNIX)
+		return conn_listen(&address, true, false, err);
+	const int fd = fcntl(listen_fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		set_failure(&address, errno, err);
 	return fd;
 }
 

@@ -11,6 +11,7 @@
 
 #include "buf.h"
 #include "conn.h"
+#include "conn_peers.h"
 
 #define CONN_READ_BYTES      (64 * 1024) /* one read of a body */
 #define CONN_OUT_PAUSE       (64 * 1024) /* unsent bytes at which no further request is served */
@@ -21,6 +22,7 @@
 #define CONN_LINGER_US       2000000
 #define CONN_LINGER_MAX      (512 * 1024) /* bytes read after the last answer */
 #define CONN_ACCEPTS_MAX     16           /* per wake-up */
+#define CONN_BACKLOG         4096         /* the kernel cuts it to net.core.somaxconn */
 #define CONN_ACCEPT_PAUSE_US 100000       /* after EMFILE and its like */
 #define CONN_DRAIN_FRESH_US  1000000      /* for the first byte of what was accepted last */
 #define CONN_DRAIN_SLOW_US   5000000      /* after that, for peers that send or read slowly */
@@ -72,6 +74,7 @@ struct conn {
 			   */
 	bool is_eof;      /* the peer has finished sending */
 	bool has_served;
+	bool is_counted; /* among its address's */
 	union {
 		sa_family_t family;
 		struct sockaddr_in in;
@@ -95,6 +98,7 @@ struct conn_server {
 	struct conn_limits limits;
 	struct conn_handlers handlers;
 	struct conn_counts counts;
+	struct conn_peers peers; /* used if limits.per_address_max */
 	struct conn_list lists[CONN_STATE_COUNT];
 	int64_t deadlines_us[CONN_STATE_COUNT]; /* after entering the state; 0: none */
 	struct conn **slabs;
@@ -110,6 +114,7 @@ struct conn_server {
 	struct loop_timer *accept_timer;
 	int reserve_fd;
 	bool is_accept_failing;
+	bool is_full; /* connections_max was met, and not much has closed since */
 	bool is_draining;
 	bool is_drained;
 	bool is_drain_late; /* the fresh ones' time is over */

@@ -27,9 +27,11 @@ struct config_text {
 	char trusted_proxies[CONF_TEXT_MAX];
 	int64_t click_deadline_us;
 	int64_t click_grace_us;
-	int64_t workers;         /* 0: one per core */
-	int64_t connections_max; /* of the whole process */
+	int64_t workers;                 /* 0: one per core */
+	int64_t connections_max;         /* of the whole process */
+	int64_t connections_per_address; /* 0: no limit */
 	bool has_insecure_cookie;
+	bool has_takeover;
 };
 
 /* As the program uses it; text lives as long. */

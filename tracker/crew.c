@@ -14,6 +14,7 @@
 
 #include "admin.h"
 #include "catalogue_follow.h"
+#include "handover.h"
 #include "log.h"
 #include "loop.h"
 #include "metrics.h"
@@ -22,6 +23,8 @@
 #define ADDRESS_TEXT_MAX 128
 /* Descriptors besides the public connections: listeners, loops, Redis, admin, files. */
 #define DESCRIPTORS_OWN 256
+/* For the catalogue of a process that takes over: it accepts nobody before. */
+#define CATALOGUE_LIMIT_US INT64_C(30000000)
 
 struct crew {
 	const struct config *config;
@@ -31,23 +34,31 @@ struct crew {
 	struct follow *follow;
 	struct loop_wake *drained; /* posted by each worker's end */
 	struct loop_timer *drain_timer;
+	struct loop_timer *catalogue_timer;
+	struct listeners listeners;
+	struct handover *handover;
 	struct worker *workers[CONFIG_WORKERS_MAX];
-	struct conn_address address; /* of the public listener, its port known */
+	struct sockaddr_storage address; /* of the public listener, its port known */
 	unsigned worker_count;
+	unsigned connections_max; /* of the process */
 	unsigned started_count;
 	unsigned drained_count; /* atomic */
+	bool is_loaded;         /* the catalogue is there */
+	bool is_open;           /* the workers accept */
 	bool is_draining;
 	int exit_code;
 };
 
 static bool crew_start(struct crew *crew, struct err *err);
+static bool crew_open(struct crew *crew, struct err *err);
+static bool listeners_start(struct crew *crew, struct err *err);
 static bool workers_make(struct crew *crew, struct err *err);
 static bool workers_start(struct crew *crew, struct err *err);
 static bool admin_start(struct crew *crew, struct err *err);
 static bool signals_start(struct crew *crew, struct err *err);
 static void crew_release(struct crew *crew);
 static void descriptors_raise(void);
-static void descriptors_check(const struct config *config);
+static unsigned descriptors_share(const struct config *config);
 static void listening_log(const char *listener, const struct sockaddr_storage *address);
 static void on_view(const struct catalogue_view *view, void *arg);
 static uint64_t oldest_in_use(void *arg);
@@ -58,6 +69,8 @@ static void on_stop(int signal_number, void *arg);
 static void on_worker_end(void *arg);
 static void on_drained(void *arg);
 static void on_drain_deadline(void *arg);
+static void on_catalogue_deadline(void *arg);
+static void on_handed_over(void *arg);
 
 int crew_run(const struct config *config, struct keyring *keyring)
 {
@@ -80,12 +93,14 @@ int crew_run(const struct config *config, struct keyring *keyring)
 static bool crew_start(struct crew *crew, struct err *err)
 {
 	descriptors_raise();
+	crew->connections_max = descriptors_share(crew->config);
 	crew->loop = loop_new(err);
 	if (!crew->loop)
 		return false;
 	crew->drained = loop_wake_new(crew->loop, on_drained, crew, err);
 	crew->drain_timer = loop_timer_new(crew->loop, on_drain_deadline, crew);
-	if (!crew->drained || !crew->drain_timer)
+	crew->catalogue_timer = loop_timer_new(crew->loop, on_catalogue_deadline, crew);
+	if (!crew->drained || !crew->drain_timer || !crew->catalogue_timer)
 		return false;
 	const struct follow_config follow = {
 		.loop = crew->loop,
@@ -96,34 +111,71 @@ static bool crew_start(struct crew *crew, struct err *err)
 		.arg = crew,
 	};
 	crew->follow = follow_new(&follow, err);
-	if (!crew->follow || !signals_start(crew, err) || !admin_start(crew, err) ||
-		!workers_make(crew, err))
+	if (!crew->follow || !signals_start(crew, err) || !listeners_start(crew, err) ||
+		!admin_start(crew, err) || !workers_make(crew, err))
 		return false;
 	follow_restore(crew->follow);
+	if (!crew->listeners.is_taken_over || crew->is_loaded)
+		return crew_open(crew, err);
+	log_info("takeover_waits", LOG_TEXT("for", "catalogue"));
+	loop_timer_set(crew->catalogue_timer, CATALOGUE_LIMIT_US);
+	return true;
+}
+
+/* From here on the public listeners are served, and offered to the next process. */
+static bool crew_open(struct crew *crew, struct err *err)
+{
+	struct err why = {0};
 	if (!workers_start(crew, err))
 		return false;
-	listening_log("public", &crew->address.sockaddr);
+	crew->is_open = true;
+	loop_timer_clear(crew->catalogue_timer);
+	listeners_confirm(&crew->listeners);
+	listening_log("public", &crew->address);
 	listening_log("admin", admin_address(crew->admin));
-	descriptors_check(crew->config);
+	crew->handover = handover_new(crew->loop, crew->config->text.state_dir, &crew->listeners,
+		on_handed_over, crew, &why);
+	if (!crew->handover)
+		log_warn("handover_unavailable", LOG_TEXT("why", why.msg));
+	return true;
+}
+
+static bool listeners_start(struct crew *crew, struct err *err)
+{
+	const struct listeners_config config = {
+		.state_dir = crew->config->text.state_dir,
+		.public_address = crew->config->listen,
+		.admin_address = crew->config->admin_listen,
+		.public_count = crew->config->worker_count,
+		.has_takeover = crew->config->text.has_takeover,
+	};
+	if (!listeners_open(&crew->listeners, &config, err))
+		return false;
+	socklen_t len = sizeof(crew->address);
+	if (getsockname(crew->listeners.public_fds[0], (struct sockaddr *)&crew->address, &len) !=
+		0)
+		return err_set(err, ERR_SYSTEM, errno, "public listener");
+	if (crew->listeners.is_taken_over)
+		log_info("taken_over", LOG_NUM("listeners", crew->listeners.public_count));
 	return true;
 }
 
 /* All are made before any of them runs, so that a failure has nothing to stop. */
 static bool workers_make(struct crew *crew, struct err *err)
 {
-	struct conn_address address = crew->config->listen;
-	for (unsigned i = 0; i < crew->config->worker_count; i++) {
-		const int fd = conn_listen(&address, true, i == 0, err);
-		if (fd < 0)
-			return false;
-		struct sockaddr_storage bound = {0};
-		socklen_t len = sizeof(bound);
-		if (i == 0 && getsockname(fd, (struct sockaddr *)&bound, &len) == 0)
-			address = (struct conn_address){.sockaddr = bound, .len = len};
+	const unsigned count = crew->config->worker_count;
+	for (unsigned i = 0; i < count; i++) {
+		/* A process taken over from may have had more workers. */
+		int fds[HANDOVER_PUBLIC_MAX];
+		unsigned fd_count = 0;
+		for (unsigned at = i; at < crew->listeners.public_count; at += count)
+			fds[fd_count++] = crew->listeners.public_fds[at];
 		const struct worker_config config = {
 			.config = crew->config,
-			.listen_fd = fd,
+			.listen_fds = fds,
+			.listen_count = fd_count,
 			.keyring = crew->keyring,
+			.connections_max = (crew->connections_max + count - 1) / count,
 			.on_drained = on_worker_end,
 			.arg = crew,
 		};
@@ -132,7 +184,6 @@ static bool workers_make(struct crew *crew, struct err *err)
 			return false;
 		crew->worker_count++;
 	}
-	crew->address = address;
 	return true;
 }
 
@@ -152,7 +203,7 @@ static bool admin_start(struct crew *crew, struct err *err)
 {
 	const struct admin_handlers handlers = {
 		.on_health = on_health, .on_metrics = on_metrics, .arg = crew};
-	crew->admin = admin_new(crew->loop, &crew->config->admin_listen, &handlers, err);
+	crew->admin = admin_new(crew->loop, crew->listeners.admin_fd, &handlers, err);
 	return crew->admin != NULL;
 }
 
@@ -171,7 +222,10 @@ static void crew_release(struct crew *crew)
 		worker_free(crew->workers[i]);
 	if (crew->admin)
 		admin_free(crew->admin);
+	handover_free(crew->handover);
 	follow_free(crew->follow);
+	if (crew->catalogue_timer)
+		loop_timer_free(crew->catalogue_timer);
 	if (crew->drain_timer)
 		loop_timer_free(crew->drain_timer);
 	if (crew->drained)
@@ -190,14 +244,20 @@ static void descriptors_raise(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* Too few are said once; the connection layer lives with them. */
-static void descriptors_check(const struct config *config)
+/* How many connections the descriptors are enough for: those of Redis, files and the admin listener
+ * must not be taken by visitors. Fewer than asked for is said once. */
+static unsigned descriptors_share(const struct config *config)
 {
 	struct rlimit limit;
-	const rlim_t wanted = (rlim_t)config->text.connections_max + DESCRIPTORS_OWN;
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < wanted)
-		log_warn("few_descriptors", LOG_NUM("have", limit.rlim_cur),
-			LOG_NUM("want", wanted));
+	const rlim_t asked = (rlim_t)config->text.connections_max;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= asked + DESCRIPTORS_OWN)
+		return (unsigned)asked;
+	const rlim_t left = limit.rlim_cur >= 2 * DESCRIPTORS_OWN ? limit.rlim_cur - DESCRIPTORS_OWN
+								  : limit.rlim_cur / 2;
+	const rlim_t share = left < asked ? left : asked;
+	log_warn("few_descriptors", LOG_NUM("have", limit.rlim_cur),
+		LOG_NUM("want", asked + DESCRIPTORS_OWN), LOG_NUM("connections", share));
+	return share > 0 ? (unsigned)share : 1;
 }
 
 static void listening_log(const char *listener, const struct sockaddr_storage *address)
@@ -212,6 +272,28 @@ static void on_view(const struct catalogue_view *view, void *arg)
 	struct crew *crew = arg;
 	for (unsigned i = 0; i < crew->worker_count; i++)
 		worker_give_view(crew->workers[i], view);
+	crew->is_loaded = view->is_loaded;
+	struct err err = {0};
+	if (!loop_timer_is_set(crew->catalogue_timer) || !crew->is_loaded)
+		return;
+	if (!crew_open(crew, &err)) {
+		log_error("start_failed", LOG_TEXT("why", err.msg));
+		loop_stop(crew->loop);
+	}
+}
+
+static void on_catalogue_deadline(void *arg)
+{
+	struct crew *crew = arg;
+	log_error("takeover_failed", LOG_TEXT("why", "no catalogue"));
+	loop_stop(crew->loop);
+}
+
+/* The next process answers for both from here on. */
+static void on_handed_over(void *arg)
+{
+	struct crew *crew = arg;
+	admin_retire(crew->admin);
 }
 
 static uint64_t oldest_in_use(void *arg)
@@ -282,7 +364,12 @@ static void on_stop(int signal_number, void *arg)
 	}
 	crew->is_draining = true;
 	log_info("stopping", LOG_NUM("signal", signal_number));
+	handover_free(crew->handover);
+	crew->handover = NULL;
+	loop_timer_clear(crew->catalogue_timer);
 	loop_timer_set(crew->drain_timer, CREW_DRAIN_US);
+	if (!crew->is_open)
+		on_drained(crew);
 	for (unsigned i = 0; i < crew->worker_count; i++)
 		worker_drain(crew->workers[i]);
 }

@@ -25,6 +25,7 @@ struct front {
 	struct classifier classifier;
 	struct entropy entropy;
 	struct str fallback_url; /* empty: the page */
+	struct trust trust;
 	bool has_mint_failed;
 	_Alignas(STATS_CACHE_LINE) struct front_counts counts;
 };
@@ -52,6 +53,7 @@ static void on_request(struct conn_server *server, struct conn_ref ref,
 	const struct http_request *request, const struct sockaddr_storage *peer, void *arg);
 static unsigned on_head(const struct http_request *request, struct conn_reply *reply, void *arg);
 static void on_refused(unsigned status, struct conn_reply *reply, void *arg);
+static bool is_proxy(const struct sockaddr_storage *peer, void *arg);
 static void fixed_answer(struct front *front, struct conn_ref ref,
 	const struct http_request *request, enum route route);
 static void link_answer(struct front *front, struct ask *ask, struct str token);
@@ -90,8 +92,8 @@ void front_keys_free(struct front_keys *keys)
 	free(keys);
 }
 
-struct front *front_new(
-	struct loop *loop, const struct config *config, struct front_keys *keys, struct err *err)
+struct front *front_new(struct loop *loop, const struct config *config, unsigned connections_max,
+	struct front_keys *keys, struct err *err)
 {
 	struct front *front = aligned_alloc(STATS_CACHE_LINE, sizeof(*front));
 	if (!front) {
@@ -99,25 +101,28 @@ struct front *front_new(
 		err_set(err, ERR_SYSTEM, 0, "no memory");
 		return NULL;
 	}
-	*front = (struct front){.config = config, .loop = loop, .keys = keys};
+	*front = (struct front){
+		.config = config, .loop = loop, .keys = keys, .trust = config->trusted_proxies};
 	front->fallback_url = str_from(config->text.fallback_url);
 	classifier_init(&front->classifier);
 	entropy_init(&front->entropy);
-	const unsigned connections =
-		(unsigned)config->text.connections_max / config->worker_count + 1;
+	const unsigned per_address = (unsigned)config->text.connections_per_address;
 	struct conn_limits limits = conn_limits_default;
-	limits.connections_max = connections;
+	limits.connections_max = connections_max;
+	/* The kernel spreads an address's connections evenly, by their ports. */
+	limits.per_address_max = (per_address + config->worker_count - 1) / config->worker_count;
 	limits.body_max = 0;
 	const struct conn_handlers handlers = {.on_request = on_request,
 		.on_head = on_head,
 		.on_refused = on_refused,
+		.is_exempt = is_proxy,
 		.arg = front};
 	const struct sink_config sink = {
 		.loop = loop,
 		.url = &config->redis,
 		.deadline_us = config->text.click_deadline_us,
 		.grace_s = config->text.click_grace_us / 1000000,
-		.tickets_max = connections,
+		.tickets_max = connections_max,
 		.entropy = &front->entropy,
 		.on_done = on_stored,
 		.arg = front,
@@ -151,6 +156,11 @@ void front_set_keys(struct front *front, struct front_keys *keys)
 {
 	front_keys_free(front->keys);
 	front->keys = keys;
+}
+
+void front_set_trust(struct front *front, const struct trust *trust)
+{
+	front->trust = *trust;
 }
 
 void front_drain(struct front *front, loop_fn *fn, void *arg)
@@ -229,6 +239,12 @@ static void on_refused(unsigned status, struct conn_reply *reply, void *arg)
 {
 	(void)reply;
 	count(arg, ROUTE_OTHER, FRONT_CLASS_NONE, status);
+}
+
+static bool is_proxy(const struct sockaddr_storage *peer, void *arg)
+{
+	const struct front *front = arg;
+	return trust_has_peer(&front->trust, peer);
 }
 
 static void fixed_answer(struct front *front, struct conn_ref ref,
@@ -403,7 +419,7 @@ static bool visitor_take(struct front *front, const struct ask *ask, int64_t wal
 	}
 	record->visitor = visit_visitor_hash(&front->keys->visit, visitor);
 	struct trust_address client;
-	if (trust_client(&front->config->trusted_proxies, ask->peer, ask->headers.forwarded,
+	if (trust_client(&front->trust, ask->peer, ask->headers.forwarded,
 		    ask->headers.forwarded_count, &client))
 		record->network = visit_network_hash(&front->keys->visit, &client, wall_us);
 	return true;

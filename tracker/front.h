@@ -63,13 +63,14 @@ struct front_keys *front_keys_new(const struct keyring *keyring, struct err *err
 void front_keys_free(struct front_keys *keys); /* NULL is fine */
 
 struct front;
-/* Everything but a listener. keys are taken over. */
-struct front *front_new(
-	struct loop *loop, const struct config *config, struct front_keys *keys, struct err *err);
+/* Everything but a listener. keys are taken over. connections_max: this worker's share. */
+struct front *front_new(struct loop *loop, const struct config *config, unsigned connections_max,
+	struct front_keys *keys, struct err *err);
 /* Takes the descriptor over. */
 bool front_listen(struct front *front, int listen_fd, struct err *err);
 void front_set_view(struct front *front, const struct catalogue_view *view);
 void front_set_keys(struct front *front, struct front_keys *keys); /* taken over */
+void front_set_trust(struct front *front, const struct trust *trust);
 /* Finishes what is under way, then calls fn once. */
 void front_drain(struct front *front, loop_fn *fn, void *arg);
 uint64_t front_redis_pending(const struct front *front);

@@ -22,7 +22,6 @@ static void front_sum(struct front_counts *into, const struct front_counts *from
 static void redis_sum(struct total *total, const struct redis_counts *counts);
 static void requests_write(const struct front_counts *front, struct buf *out);
 static void clicks_write(const struct front_counts *front, struct buf *out);
-static void connections_write(const struct conn_counts *conn, struct buf *out);
 static void redis_write(const struct total *total, bool is_up, struct buf *out);
 static void catalogue_write(const struct follow *follow, struct buf *out);
 static void plain_write(
@@ -44,7 +43,7 @@ void metrics_write(const struct metrics_source *source, struct buf *out)
 	stats_family(out, "wasl_http_request_seconds", STATS_HISTOGRAM,
 		"Time from a link's request to its answer.");
 	stats_histogram_write(out, "wasl_http_request_seconds", NULL, 0, &total.front.seconds);
-	connections_write(&total.conn, out);
+	conn_counts_write(&total.conn, out);
 	clicks_write(&total.front, out);
 	redis_write(&total, metrics_redis_is_up(source), out);
 	catalogue_write(source->follow, out);
@@ -61,6 +60,7 @@ static void total_sum(const struct metrics_source *source, struct total *total)
 		total->conn.accepted += stats_get(&conn->accepted);
 		total->conn.open += stats_get(&conn->open);
 		total->conn.refused_cap += stats_get(&conn->refused_cap);
+		total->conn.refused_address += stats_get(&conn->refused_address);
 		total->conn.accept_failures += stats_get(&conn->accept_failures);
 		total->conn.bad_requests += stats_get(&conn->bad_requests);
 		total->conn.timeouts += stats_get(&conn->timeouts);
@@ -139,24 +139,6 @@ static void clicks_write(const struct front_counts *front, struct buf *out)
 		front->sub_ids_dropped);
 	plain_write(out, "wasl_suspended_total", STATS_COUNTER,
 		"Links of suspended affiliates, answered without credit.", front->suspended);
-}
-
-static void connections_write(const struct conn_counts *conn, struct buf *out)
-{
-	plain_write(out, "wasl_connections", STATS_GAUGE,
-		"Open connections of the public listener.", conn->open);
-	plain_write(out, "wasl_connections_accepted_total", STATS_COUNTER, "Connections accepted.",
-		conn->accepted);
-	plain_write(out, "wasl_connections_refused_total", STATS_COUNTER,
-		"Connections closed at once because of connections-max.", conn->refused_cap);
-	plain_write(out, "wasl_accept_failures_total", STATS_COUNTER,
-		"Failures to accept, such as no free descriptors.", conn->accept_failures);
-	plain_write(out, "wasl_bad_requests_total", STATS_COUNTER,
-		"Requests refused before any route.", conn->bad_requests);
-	plain_write(out, "wasl_connection_timeouts_total", STATS_COUNTER,
-		"Connections that missed a deadline.", conn->timeouts);
-	plain_write(out, "wasl_connection_resets_total", STATS_COUNTER,
-		"Connections lost in the middle of something.", conn->resets);
 }
 
 static void redis_write(const struct total *total, bool is_up, struct buf *out)

@@ -74,6 +74,14 @@ bool trust_client(const struct trust *trust, const struct sockaddr_storage *peer
 	return has_client;
 }
 
+bool trust_has_peer(const struct trust *trust, const struct sockaddr_storage *peer)
+{
+	struct trust_address address;
+	if (peer_address(peer, &address))
+		return is_trusted(trust, &address);
+	return trust->count > 0;
+}
+
 bool trust_is_v4(const struct trust_address *address)
 {
 	return memcmp(address->bytes, v4_mapped, sizeof(v4_mapped)) == 0;

@@ -38,6 +38,8 @@ bool trust_address_parse(struct str text, struct trust_address *address);
  */
 bool trust_client(const struct trust *trust, const struct sockaddr_storage *peer,
 	const struct str *forwarded, unsigned forwarded_count, struct trust_address *client);
+/* The socket's peer is one of the networks; a Unix socket's is, when there are any. */
+bool trust_has_peer(const struct trust *trust, const struct sockaddr_storage *peer);
 bool trust_is_v4(const struct trust_address *address);
 
 #endif

@@ -16,7 +16,9 @@ struct mail {
 	pthread_mutex_t lock;
 	struct catalogue_view view;
 	struct front_keys *keys;
+	struct trust trust;
 	bool has_view;
+	bool has_trust;
 	bool has_drain;
 };
 
@@ -43,7 +45,6 @@ struct worker *worker_new(const struct worker_config *config, struct err *err)
 {
 	struct worker *worker = calloc(1, sizeof(*worker));
 	if (!worker) {
-		close(config->listen_fd);
 		err_set(err, ERR_SYSTEM, 0, "no memory");
 		return NULL;
 	}
@@ -56,17 +57,16 @@ struct worker *worker_new(const struct worker_config *config, struct err *err)
 	}
 	struct front_keys *keys =
 		worker->wake && worker->drain_timer ? front_keys_new(config->keyring, err) : NULL;
-	worker->front = keys ? front_new(worker->loop, config->config, keys, err) : NULL;
-	if (!worker->front) {
-		close(config->listen_fd);
-		worker_free(worker);
-		return NULL;
-	}
-	if (!front_listen(worker->front, config->listen_fd, err)) {
-		worker_free(worker);
-		return NULL;
-	}
-	return worker;
+	worker->front =
+		keys ? front_new(worker->loop, config->config, config->connections_max, keys, err)
+		     : NULL;
+	bool is_listening = worker->front != NULL;
+	for (unsigned i = 0; is_listening && i < config->listen_count; i++)
+		is_listening = front_listen(worker->front, config->listen_fds[i], err);
+	if (is_listening)
+		return worker;
+	worker_free(worker);
+	return NULL;
 }
 
 bool worker_start(struct worker *worker, struct err *err)
@@ -102,6 +102,15 @@ bool worker_give_keys(struct worker *worker, const struct keyring *keyring, stru
 	front_keys_free(unread);
 	loop_wake_post(worker->wake);
 	return true;
+}
+
+void worker_give_trust(struct worker *worker, const struct trust *trust)
+{
+	pthread_mutex_lock(&worker->mail.lock);
+	worker->mail.trust = *trust;
+	worker->mail.has_trust = true;
+	pthread_mutex_unlock(&worker->mail.lock);
+	loop_wake_post(worker->wake);
 }
 
 void worker_drain(struct worker *worker)
@@ -153,6 +162,7 @@ void worker_free(struct worker *worker)
 static void *worker_main(void *arg)
 {
 	struct worker *worker = arg;
+	on_wake(worker); /* the first visitor may be here before the first wake-up is */
 	loop_run(worker->loop);
 	worker->config.on_drained(worker->config.arg);
 	return NULL;
@@ -166,7 +176,9 @@ static void on_wake(void *arg)
 	const bool has_view = mail->has_view, has_drain = mail->has_drain;
 	const struct catalogue_view view = mail->view;
 	struct front_keys *keys = mail->keys;
-	mail->has_view = mail->has_drain = false;
+	if (mail->has_trust)
+		front_set_trust(worker->front, &mail->trust);
+	mail->has_view = mail->has_drain = mail->has_trust = false;
 	mail->keys = NULL;
 	pthread_mutex_unlock(&mail->lock);
 	if (has_view) {

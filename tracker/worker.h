@@ -20,8 +20,10 @@
 
 struct worker_config {
 	const struct config *config;
-	int listen_fd;                 /* taken over */
+	const int *listen_fds; /* taken over; read by worker_new only */
+	unsigned listen_count;
 	const struct keyring *keyring; /* copied from */
+	unsigned connections_max;      /* of this worker */
 	void (*on_drained)(void *arg); /* from the worker's thread */
 	void *arg;
 };
@@ -33,6 +35,7 @@ bool worker_start(struct worker *worker, struct err *err);
 /* From the main thread; they take effect at the worker's next turn. */
 void worker_give_view(struct worker *worker, const struct catalogue_view *view);
 bool worker_give_keys(struct worker *worker, const struct keyring *keyring, struct err *err);
+void worker_give_trust(struct worker *worker, const struct trust *trust);
 void worker_drain(struct worker *worker);
 /* The generation that the worker uses now. */
 uint64_t worker_generation(const struct worker *worker);

@@ -36,6 +36,7 @@ static struct {
 	pthread_t thread;
 	unsigned handled, refused, drained, gone;
 	unsigned refused_status;
+	bool has_exempt; /* every address may have any number */
 	char last_peer[64];
 } fixture;
 
@@ -99,6 +100,13 @@ static inline void on_refused(unsigned status, struct conn_reply *reply, void *a
 	fixture.refused_status = status;
 }
 
+static inline bool is_exempt(const struct sockaddr_storage *peer, void *arg)
+{
+	(void)peer;
+	(void)arg;
+	return fixture.has_exempt;
+}
+
 static inline void on_drained(void *arg)
 {
 	(void)arg;
@@ -140,8 +148,10 @@ static inline void limits_short(void)
 static inline void server_start(void)
 {
 	struct err err = {0};
-	const struct conn_handlers handlers = {
-		.on_request = on_request, .on_head = on_head, .on_refused = on_refused};
+	const struct conn_handlers handlers = {.on_request = on_request,
+		.on_head = on_head,
+		.on_refused = on_refused,
+		.is_exempt = is_exempt};
 	fixture.loop = loop_new(&err);
 	fixture.server = conn_server_new(fixture.loop, &fixture.limits, &handlers, &err);
 	ck_assert_msg(fixture.server, "%s", err.msg);
@@ -186,6 +196,7 @@ static inline struct conn_counts counts(void)
 		.accepted = stats_get(&shared->accepted),
 		.open = stats_get(&shared->open),
 		.refused_cap = stats_get(&shared->refused_cap),
+		.refused_address = stats_get(&shared->refused_address),
 		.accept_failures = stats_get(&shared->accept_failures),
 		.bad_requests = stats_get(&shared->bad_requests),
 		.timeouts = stats_get(&shared->timeouts),

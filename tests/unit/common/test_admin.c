@@ -33,7 +33,9 @@ static void start(void)
 	fixture.loop = loop_new(&err);
 	fixture.stop = loop_wake_new(fixture.loop, on_stop, NULL, &err);
 	ck_assert(conn_address_parse(STR("127.0.0.1:0"), &fixture.address, &err));
-	admin = admin_new(fixture.loop, &fixture.address, &handlers, &err);
+	const int fd = conn_listen(&fixture.address, false, true, &err);
+	ck_assert_msg(fd >= 0, "%s", err.msg);
+	admin = admin_new(fixture.loop, fd, &handlers, &err);
 	ck_assert_msg(admin, "%s", err.msg);
 	fixture.address.sockaddr = *admin_address(admin);
 	pthread_create(&fixture.thread, NULL, run, fixture.loop);

@@ -130,6 +130,59 @@ START_TEST(over_the_cap_the_newest_is_closed)
 }
 END_TEST
 
+/* A client at another of loopback's addresses. */
+static int dial_from(const char *address)
+{
+	const int fd = client_socket();
+	struct sockaddr_in in = {.sin_family = AF_INET};
+	inet_pton(AF_INET, address, &in.sin_addr);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
+	ck_assert(client_connect(fd));
+	return fd;
+}
+
+START_TEST(over_its_cap_an_address_is_closed_and_others_are_not)
+{
+	limits_short();
+	fixture.limits.per_address_max = 2;
+	fixture.limits.idle_deadline_us = 5000000;
+	server_start();
+	const int one = dial_from("127.0.0.2"), two = dial_from("127.0.0.2");
+	wait_open(2);
+	ck_assert_str_eq(hear_end(dial_from("127.0.0.2")), "");
+	const int other = dial_from("127.0.0.3");
+	say(other, GET("/other"));
+	hear(other, "/other", 1);
+	say(one, GET("/one"));
+	hear(one, "/one", 1);
+	close(one);
+	wait_open(2);
+	const int three = dial_from("127.0.0.2");
+	say(three, GET("/three"));
+	hear(three, "/three", 1);
+	say(two, GET("/two"));
+	hear(two, "/two", 1);
+	ck_assert_uint_eq(counts().refused_address, 1);
+	ck_assert_uint_eq(counts().refused_cap, 0);
+	ck_assert_uint_eq(counts().accepted, 4);
+	server_stop();
+}
+END_TEST
+
+START_TEST(an_exempt_address_has_no_cap)
+{
+	limits_short();
+	fixture.limits.per_address_max = 2;
+	fixture.has_exempt = true;
+	server_start();
+	for (int i = 0; i < 5; i++)
+		say(dial(), GET("/later"));
+	wait_open(5);
+	ck_assert_uint_eq(counts().refused_address, 0);
+	server_stop();
+}
+END_TEST
+
 static void reset(int fd)
 {
 	const struct linger now = {.l_onoff = 1, .l_linger = 0};
@@ -338,6 +391,7 @@ END_TEST
 SUITE_MAIN("conn_faults", a_slow_head_ends_at_an_absolute_deadline,
 	a_slow_body_ends_at_an_absolute_deadline, an_idle_connection_is_closed_in_silence,
 	a_peer_that_does_not_read_is_reset, over_the_cap_the_newest_is_closed,
+	over_its_cap_an_address_is_closed_and_others_are_not, an_exempt_address_has_no_cap,
 	a_reset_or_half_a_request_leaves_nothing_behind, a_half_closed_peer_gets_all_its_answers,
 	without_descriptors_it_stops_accepting_and_recovers, a_drain_finishes_what_is_under_way,
 	a_drain_serves_the_backlog, a_drain_of_nothing_ends_at_once,
