@@ -50,7 +50,7 @@ unsigned decide_changes(const struct decision *decision, const struct commission
 /* The share that has to stand as a row; NULL: there is none. */
 static const struct decide_share *find_share(const struct decision *decision, uint32_t affiliate_id)
 {
-	if (decision->folded.state != ORDER_CONFIRMED || decision->folded.is_test ||
+	if (!decision->folded.is_confirmed || decision->folded.is_out || decision->folded.is_test ||
 		affiliate_id == 0)
 		return NULL;
 	for (unsigned i = 0; i < decision->share_count; i++) {

@@ -111,7 +111,8 @@ static bool read_type(struct reader *reader)
 		return reader_refuse(reader, "type", FAULT_WRONG_TYPE);
 	const struct str text = {
 		.data = json_string_value(value), .len = json_string_length(value)};
-	return event_type_parse(text, &reader->reading->event->type) ||
+	enum event_type *const type = &reader->reading->event->type;
+	return (event_type_parse(text, type) && !event_type_is_act(*type)) ||
 	       reader_refuse(reader, "type", FAULT_UNKNOWN_TYPE);
 }
 

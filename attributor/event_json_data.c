@@ -47,7 +47,8 @@ static bool has_terms(enum event_type type)
 static bool read_head(struct reader *data)
 {
 	struct event *event = data->reading->event;
-	const enum need placed_need = event_type_is_deferred(event->type) ? OPTIONAL : REQUIRED;
+	const bool says_when = event->type == EVENT_PLACED || event->type == EVENT_CONFIRMED;
+	const enum need placed_need = says_when ? REQUIRED : OPTIONAL;
 	const enum need currency_need = has_terms(event->type) ? REQUIRED : OPTIONAL;
 	int64_t placed_us = INT64_MIN;
 	if (!reader_text(data, "order_id", REQUIRED, &id_limits, &event->order_id) ||

@@ -13,34 +13,39 @@
 
 /* Verdicts of candidates, reasons of decisions and of amounts: one list of words (MONEY section 2).
  */
-#define OUTCOMES(X)                                       \
-	X(NONE, "")                                       \
-	X(WON_COUPON, "won_coupon")                       \
-	X(WON_LAST_CLICK, "won_last_click")               \
-	X(WON_FIRST_CLICK, "won_first_click")             \
-	X(SHARED_LINEAR, "shared_linear")                 \
-	X(LOST_TO_COUPON, "lost_to_coupon")               \
-	X(LOST_TO_CLICK, "lost_to_click")                 \
-	X(LOST_TO_LATER_CLICK, "lost_to_later_click")     \
-	X(LOST_TO_EARLIER_CLICK, "lost_to_earlier_click") \
-	X(LOST_TO_OTHER_COUPON, "lost_to_other_coupon")   \
-	X(BAD_TOKEN, "bad_token")                         \
-	X(WRONG_STORE, "wrong_store")                     \
-	X(KEY_REVOKED, "key_revoked")                     \
-	X(AFFILIATE_SUSPENDED, "affiliate_suspended")     \
-	X(OUT_OF_WINDOW, "out_of_window")                 \
-	X(CLICK_AFTER_ORDER, "click_after_order")         \
-	X(SELF_REFERRAL, "self_referral")                 \
-	X(RECORD_MISMATCH, "record_mismatch")             \
-	X(UNKNOWN_AFFILIATE, "unknown_affiliate")         \
-	X(COUPON_UNKNOWN, "coupon_unknown")               \
-	X(NO_CANDIDATES, "no_candidates")                 \
-	X(ALL_REFUSED, "all_refused")                     \
-	X(TEST_ORDER, "test_order")                       \
-	X(ROUNDS_TO_ZERO, "rounds_to_zero")               \
-	X(NO_RULE, "no_rule")                             \
-	X(NO_RULE_FOR_CURRENCY, "no_rule_for_currency")   \
-	X(CAPPED_LINE, "capped_line")
+#define OUTCOMES(X)                                         \
+	X(NONE, "")                                         \
+	X(WON_COUPON, "won_coupon")                         \
+	X(WON_LAST_CLICK, "won_last_click")                 \
+	X(WON_FIRST_CLICK, "won_first_click")               \
+	X(SHARED_LINEAR, "shared_linear")                   \
+	X(LOST_TO_COUPON, "lost_to_coupon")                 \
+	X(LOST_TO_CLICK, "lost_to_click")                   \
+	X(LOST_TO_LATER_CLICK, "lost_to_later_click")       \
+	X(LOST_TO_EARLIER_CLICK, "lost_to_earlier_click")   \
+	X(LOST_TO_OTHER_COUPON, "lost_to_other_coupon")     \
+	X(BAD_TOKEN, "bad_token")                           \
+	X(WRONG_STORE, "wrong_store")                       \
+	X(KEY_REVOKED, "key_revoked")                       \
+	X(AFFILIATE_SUSPENDED, "affiliate_suspended")       \
+	X(OUT_OF_WINDOW, "out_of_window")                   \
+	X(CLICK_AFTER_ORDER, "click_after_order")           \
+	X(SELF_REFERRAL, "self_referral")                   \
+	X(RECORD_MISMATCH, "record_mismatch")               \
+	X(UNKNOWN_AFFILIATE, "unknown_affiliate")           \
+	X(COUPON_UNKNOWN, "coupon_unknown")                 \
+	X(NO_CANDIDATES, "no_candidates")                   \
+	X(ALL_REFUSED, "all_refused")                       \
+	X(TEST_ORDER, "test_order")                         \
+	X(ROUNDS_TO_ZERO, "rounds_to_zero")                 \
+	X(NO_RULE, "no_rule")                               \
+	X(NO_RULE_FOR_CURRENCY, "no_rule_for_currency")     \
+	X(CAPPED_LINE, "capped_line")                       \
+	X(CANCELLED, "cancelled")                           \
+	X(REFUSED, "refused")                               \
+	X(RETURNED, "returned")                             \
+	X(COLLECTED_AFTER_CANCEL, "collected_after_cancel") \
+	X(COLLECTED_AFTER_REFUSAL, "collected_after_refusal")
 #define OUTCOME_ENUM(name, text) OUTCOME_##name,
 enum outcome { OUTCOMES(OUTCOME_ENUM) OUTCOME_COUNT };
 const char *outcome_name(enum outcome outcome);

@@ -21,6 +21,11 @@ bool event_type_parse(struct str text, enum event_type *type)
 	return false;
 }
 
+bool event_type_is_act(enum event_type type)
+{
+	return type >= EVENT_REASSIGN && type <= EVENT_REVIEW;
+}
+
 bool event_type_is_deferred(enum event_type type)
 {
 	return type != EVENT_PLACED && type != EVENT_CONFIRMED;

@@ -35,11 +35,18 @@
 	X(REFUNDED, "order.refunded")     \
 	X(RETURNED, "order.returned")     \
 	X(REFUSED, "order.refused")       \
-	X(CANCELLED, "order.cancelled")
+	X(CANCELLED, "order.cancelled")   \
+	X(REASSIGN, "operator.reassign")  \
+	X(VOID, "operator.void")          \
+	X(ADJUST, "operator.adjust")      \
+	X(RESOLVE, "operator.resolve")    \
+	X(REVIEW, "operator.review")
 #define EVENT_ENUM_TYPE(name, text) EVENT_##name,
 enum event_type { EVENT_TYPES(EVENT_ENUM_TYPE) EVENT_TYPE_COUNT };
 const char *event_type_name(enum event_type type);
 bool event_type_parse(struct str text, enum event_type *type);
+/* An operator's act: the last five, which no storefront may send. */
+bool event_type_is_act(enum event_type type);
 /* The fold and the posting know placed and confirmed; the others are stored whole, answered
  * "deferred". */
 bool event_type_is_deferred(enum event_type type);
@@ -80,6 +87,9 @@ struct order_coupon {
 	struct str discount; /* decimal text; empty: absent */
 };
 
+/* How an operator settles a conflict: no sale after all, or the cash that came counts. */
+enum order_resolution { RESOLVE_OUT = 0, RESOLVE_COLLECTED };
+
 /* Strings are views into memory that the event owns (see event_json.h). */
 struct event {
 	enum event_type type;
@@ -108,7 +118,14 @@ struct event {
 	struct str customer_phone,
 		customer_email; /* 64 hex: as sent, or (in facts) the HMAC of it */
 	struct str reason;
-	struct str reason_text;
+	struct str reason_text; /* of an act: why, in the operator's words */
+	/* Of acts alone; order_version is then the highest that was known when it was made. */
+	struct str actor;      /* the Postgres login role */
+	uint32_t affiliate_id; /* REASSIGN: whose it is, 0: back to the evidence; VOID and ADJUST:
+				  whose part */
+	int64_t commission_id; /* VOID and ADJUST: the row that the operator named */
+	int64_t amount_minor;  /* ADJUST, signed */
+	enum order_resolution resolution; /* RESOLVE */
 };
 
 #endif

@@ -22,7 +22,6 @@ static bool is_another(
 	const struct posting *posting, const struct post_text *text, unsigned change_count);
 static enum batch_step finish(struct batch *batch, struct posting *posting, const char *effect,
 	const struct post_answer *answer);
-static bool is_waiting(const struct posting *posting);
 static const char *effect_of(
 	const struct posting *posting, const struct post_money *money, bool is_new_decision);
 static void count_decision(
@@ -212,7 +211,7 @@ static enum batch_step finish(struct batch *batch, struct posting *posting, cons
 	bool is_whole = !text.has_failed;
 	if (is_whole)
 		post_write_event(batch, posting, effect, buf_str(&text));
-	post_write_order(batch, posting, is_waiting(posting));
+	post_write_order(batch, posting, posting->folded.is_waiting);
 	if (event->occurred_us > event->received_us + REVIEW_AHEAD_US ||
 		event->occurred_us < event->received_us - REVIEW_OLD_US)
 		post_write_review(batch, posting, "timestamp_out_of_range");
@@ -227,17 +226,6 @@ static enum batch_step finish(struct batch *batch, struct posting *posting, cons
 		    arena_keep(&batch->arena, buf_str(&text), &posting->verdict.outcome.answer);
 	buf_release(&text);
 	return is_whole ? BATCH_GO_ON : BATCH_NO_MEMORY;
-}
-
-/* Events that cannot take effect before the order is confirmed. */
-static bool is_waiting(const struct posting *posting)
-{
-	if (posting->folded.state == ORDER_CONFIRMED)
-		return false;
-	for (unsigned i = 0; i < posting->event_count; i++)
-		if (event_type_is_deferred(posting->events[i]->type))
-			return true;
-	return false;
 }
 
 static const char *effect_of(

@@ -141,7 +141,7 @@ void post_write_order(struct batch *batch, const struct posting *posting, bool i
 	pg_table_text_or_null(
 		table, has_first ? str_from(folded->first->currency) : (struct str){0});
 	pg_table_int_or_null(table, has_first, folded->placed_us);
-	pg_table_int_or_null(table, folded->state == ORDER_CONFIRMED, folded->confirmed_us);
+	pg_table_int_or_null(table, folded->is_confirmed, folded->confirmed_us);
 	pg_table_bool(table, is_waiting);
 	pg_table_bool(table, folded->is_test);
 	pg_table_int_or_null(table, posting->new_version > 0, posting->new_version);
