@@ -86,9 +86,10 @@ CREATE TABLE wasl.coupons (
 	created_at timestamptz NOT NULL DEFAULT now(),
 	PRIMARY KEY (store_id, coupon_id),
 	UNIQUE (store_id, code),
-	CHECK (valid_to IS NULL OR valid_to > valid_from)
+	CHECK (valid_to IS NULL OR valid_to >= valid_from)
 );
-COMMENT ON COLUMN wasl.coupons.used IS 'uses now taken; a reinstated order may bring it over uses_max';
+COMMENT ON COLUMN wasl.coupons.used IS
+	'uses now taken, kept by the trigger of coupon_uses; a reinstated order may bring it over uses_max';
 CREATE TABLE wasl.coupon_status (
 	store_id bigint NOT NULL,
 	coupon_id bigint NOT NULL,
@@ -112,8 +113,8 @@ CREATE TABLE wasl.coupon_uses (
 );
 CREATE INDEX coupon_uses_by_customer ON wasl.coupon_uses (store_id, coupon_id, customer) WHERE is_taken;
 
--- Steps by how many orders were collected for an affiliate in the month before; and the step an affiliate is on in a
--- month, written when it is first asked for and never changed.
+-- Steps by how many orders were collected for an affiliate in the month before, in force like rules by placed_at; and
+-- that number, for each month counted when it is first asked for and never again.
 CREATE TABLE wasl.tiers (
 	store_id bigint NOT NULL REFERENCES wasl.stores,
 	tier_id bigint GENERATED ALWAYS AS IDENTITY,
@@ -133,11 +134,10 @@ CREATE TABLE wasl.tier_months (
 	affiliate_id bigint NOT NULL REFERENCES wasl.affiliates,
 	month date NOT NULL CHECK (extract(day FROM month) = 1),
 	orders_collected integer NOT NULL CHECK (orders_collected >= 0),
-	tier_id bigint,
 	taken_at timestamptz NOT NULL DEFAULT now(),
-	PRIMARY KEY (store_id, affiliate_id, month),
-	FOREIGN KEY (store_id, tier_id) REFERENCES wasl.tiers
+	PRIMARY KEY (store_id, affiliate_id, month)
 );
+COMMENT ON COLUMN wasl.tier_months.orders_collected IS 'collected events received in the month before this one';
 
 -- Caps by affiliate and period: what is taken of a rule's cap in a month (the store's time zone), and what each order
 -- was granted of it, once and for ever.
@@ -164,14 +164,13 @@ CREATE TABLE wasl.grants (
 	FOREIGN KEY (store_id, rule_id, affiliate_id, month) REFERENCES wasl.period_caps
 );
 
--- Which orders a click won, to see one that wins many.
+-- Which orders a click won, to see one that wins many. No money hangs on it: it does without a foreign key.
 CREATE TABLE wasl.click_wins (
 	store_id bigint NOT NULL,
 	click_id uuid NOT NULL,
 	order_id text NOT NULL,
 	customer text CHECK (customer ~ '^[0-9a-f]{64}$'),
-	PRIMARY KEY (store_id, click_id, order_id),
-	FOREIGN KEY (store_id, order_id) REFERENCES wasl.orders
+	PRIMARY KEY (store_id, click_id, order_id)
 );
 
 -- Who pays for a row: the store, as for every sale and what follows from it, or the platform, by an operator's act.
