@@ -150,6 +150,10 @@ bench: deps deps-bench ## benchmarks against their anchors; also build/bench/res
 	$(SUB) all bench-programs
 	@WASL_BIN=$(BIN) python3 tests/bench/run.py $(OUT) $(BUILD)/bench
 
+market: deps ## replays the whole marketplace and reckons it up; SEED=… SCALE=0.05 for a small one
+	$(SUB) all
+	@WASL_BIN=$(BIN) python3 tests/bench/market/market.py $(or $(SEED),$(shell date +%s)) $(or $(SCALE),1)
+
 lint: deps-lint ## formatting, layering, sizes, banned calls, shellcheck
 	@python3 tests/lint.py
 
@@ -168,6 +172,6 @@ install: all ## into DESTDIR and PREFIX
 clean: ## removes build/
 	rm -rf $(BUILD)
 
-.PHONY: all help unit fuzz bench-programs deps deps-lint deps-bench demo run check bench lint install clean
+.PHONY: all help unit fuzz bench-programs deps deps-lint deps-bench demo run check bench market lint install clean
 .SECONDARY:
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
