@@ -44,15 +44,19 @@ struct event_defaults {
  * a member counts as absent; lines, where given, may not be empty; a discount is at most what it is
  * taken from; line ids differ; lines of amended events are as complete as those of placed ones.
  * order_version is not negative. A click entry that is no token is kept (cut to 256 bytes), not
- * refused; an event without currency reads money with three decimals. */
+ * refused; an event without currency reads money with three decimals. An operator's act is no type
+ * that a storefront may send: unknown_type. */
 enum event_json_result event_json_parse(struct str raw_body, const struct event_defaults *defaults,
 	struct event **event, struct event_fault *fault);
 
 /* The facts that are kept for ever: the event without raw tokens (their opened claims instead).
  * Appends to out; customer hashes are written as they stand in the event (the caller has replaced
- * them by HMACs). */
+ * them by HMACs). Of an operator's act: what order.h gives to acts, its time, place and
+ * reason_text.
+ */
 void event_json_facts(const struct event *event, struct buf *out);
-/* Reads facts back. False on anything that event_json_facts does not write. */
+/* Reads facts back, those of acts too, which the database's functions write. False on anything that
+ * event_json_facts does not write. */
 bool event_json_from_facts(struct str facts, struct event **event);
 
 void event_free(struct event *event);

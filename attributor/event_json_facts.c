@@ -7,7 +7,9 @@
 
 #include "json_text.h"
 
+static void add_act(const struct event *event, struct buf *out);
 static void add_head(const struct event *event, struct buf *out);
+static void add_first(const struct event *event, struct buf *out);
 static void add_line(const struct order_line *line, struct buf *out);
 static void add_click(const struct order_click *click, struct buf *out);
 static void add_coupon(const struct order_coupon *coupon, struct buf *out);
@@ -20,6 +22,10 @@ static const char *evidence_word(enum click_evidence evidence);
 
 void event_json_facts(const struct event *event, struct buf *out)
 {
+	if (event_type_is_act(event->type)) {
+		add_act(event, out);
+		return;
+	}
 	add_head(event, out);
 	buf_add_cstr(out, ",\"lines\":[");
 	for (unsigned i = 0; i < event->line_count; i++) {
@@ -51,14 +57,26 @@ void event_json_facts(const struct event *event, struct buf *out)
 	buf_add_cstr(out, "}");
 }
 
+/* As the database's functions for operators write them. */
+static void add_act(const struct event *event, struct buf *out)
+{
+	add_first(event, out);
+	add_text(out, "actor", event->actor);
+	if (event->affiliate_id != 0)
+		add_number(out, "affiliate_id", event->affiliate_id);
+	if (event->commission_id != 0)
+		add_number(out, "commission_id", event->commission_id);
+	if (event->type == EVENT_ADJUST)
+		add_number(out, "amount_minor", event->amount_minor);
+	if (event->type == EVENT_RESOLVE)
+		add_text(out, "resolution", str_from(order_resolution_name(event->resolution)));
+	add_text(out, "reason_text", event->reason_text);
+	buf_add_cstr(out, "}");
+}
+
 static void add_head(const struct event *event, struct buf *out)
 {
-	buf_addf(out, "{\"type\":\"%s\"", event_type_name(event->type));
-	add_number(out, "occurred_us", event->occurred_us);
-	add_number(out, "received_us", event->received_us);
-	add_text(out, "event_id", event->event_id);
-	add_text(out, "order_id", event->order_id);
-	add_figure(out, "order_version", &event->order_version);
+	add_first(event, out);
 	add_figure(out, "placed_us", &event->placed_us);
 	add_text(out, "currency", str_from(event->currency));
 	add_text(out, "payment", event->payment);
@@ -66,6 +84,16 @@ static void add_head(const struct event *event, struct buf *out)
 	add_flag(out, "test", event->is_test);
 	if (event->tax_bp != ORDER_NO_TAX)
 		add_number(out, "tax_bp", event->tax_bp);
+}
+
+static void add_first(const struct event *event, struct buf *out)
+{
+	buf_addf(out, "{\"type\":\"%s\"", event_type_name(event->type));
+	add_number(out, "occurred_us", event->occurred_us);
+	add_number(out, "received_us", event->received_us);
+	add_text(out, "event_id", event->event_id);
+	add_text(out, "order_id", event->order_id);
+	add_figure(out, "order_version", &event->order_version);
 }
 
 static void add_line(const struct order_line *line, struct buf *out)

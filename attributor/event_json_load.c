@@ -4,6 +4,8 @@
  * must not fold its order. */
 #include "event_json_parts.h"
 
+#define ACTOR_MAX 63 /* bytes of a role's name in Postgres */
+
 static const struct limits any_number = {INT64_MIN, INT64_MAX};
 static const struct limits positive = {0, INT64_MAX};
 static const struct limits id_limits = {1, ORDER_ID_MAX};
@@ -15,10 +17,14 @@ static const struct limits part_limits = {0, ORDER_QUANTITY_MAX};
 static const struct limits u32_limits = {0, UINT32_MAX};
 static const struct limits u32_id_limits = {1, UINT32_MAX};
 static const struct limits campaign_limits = {0, CAMPAIGN_ID_MAX};
+static const struct limits actor_limits = {1, ACTOR_MAX};
 static const struct limits flag_limits = {0, UINT8_MAX};
 
 static bool load_event(struct reader *reader);
+static bool load_act(struct reader *reader);
+static bool load_resolution(struct reader *reader);
 static bool load_head(struct reader *reader);
+static bool load_first(struct reader *reader);
 static bool load_lines(struct reader *reader);
 static bool load_line(struct reader *reader, struct order_line *line);
 static bool load_clicks(struct reader *reader);
@@ -43,7 +49,8 @@ bool event_json_from_facts(struct str facts, struct event **event)
 		return false;
 	struct reader reader = {.reading = &reading, .object = root};
 	reading.event = event_new();
-	if (reading.event != NULL && reader_check_object(&reader) && load_event(&reader))
+	if (reading.event != NULL && reader_check_object(&reader) && load_first(&reader) &&
+		(event_type_is_act(reading.event->type) ? load_act(&reader) : load_event(&reader)))
 		*event = reading.event;
 	else
 		event_free(reading.event);
@@ -69,7 +76,37 @@ static bool load_event(struct reader *reader)
 	       all_taken(reader);
 }
 
-static bool load_head(struct reader *reader)
+/* What only some acts have they need; affiliate 0 of a reassignment gives the order back to its
+ * evidence. */
+static bool load_act(struct reader *reader)
+{
+	struct event *event = reader->reading->event;
+	const bool has_part = event->type == EVENT_VOID || event->type == EVENT_ADJUST;
+	struct order_figure affiliate_id = {0}, commission_id = {0}, amount_minor = {0};
+	if (!reader_text(reader, "actor", REQUIRED, &actor_limits, &event->actor) ||
+		!reader_integer(reader, "affiliate_id", has_part ? REQUIRED : OPTIONAL,
+			has_part ? &u32_id_limits : &u32_limits, &affiliate_id) ||
+		!reader_integer(reader, "commission_id", OPTIONAL, &positive, &commission_id) ||
+		!reader_integer(reader, "amount_minor",
+			event->type == EVENT_ADJUST ? REQUIRED : OPTIONAL, &any_number,
+			&amount_minor))
+		return false;
+	event->affiliate_id = (uint32_t)affiliate_id.value;
+	event->commission_id = commission_id.value;
+	event->amount_minor = amount_minor.value;
+	return (event->type != EVENT_RESOLVE || load_resolution(reader)) &&
+	       reader_text(reader, "reason_text", OPTIONAL, &any_text, &event->reason_text) &&
+	       all_taken(reader);
+}
+
+static bool load_resolution(struct reader *reader)
+{
+	struct str word;
+	return load_word(reader, "resolution", &word) &&
+	       order_resolution_parse(word, &reader->reading->event->resolution);
+}
+
+static bool load_first(struct reader *reader)
 {
 	struct event *event = reader->reading->event;
 	struct str type;
@@ -78,9 +115,13 @@ static bool load_head(struct reader *reader)
 	       load_number(reader, "received_us", &any_number, &event->received_us) &&
 	       reader_text(reader, "event_id", OPTIONAL, &event_id_limits, &event->event_id) &&
 	       reader_text(reader, "order_id", REQUIRED, &id_limits, &event->order_id) &&
-	       reader_integer(
-		       reader, "order_version", OPTIONAL, &positive, &event->order_version) &&
-	       reader_integer(reader, "placed_us", OPTIONAL, &any_number, &event->placed_us) &&
+	       reader_integer(reader, "order_version", OPTIONAL, &positive, &event->order_version);
+}
+
+static bool load_head(struct reader *reader)
+{
+	struct event *event = reader->reading->event;
+	return reader_integer(reader, "placed_us", OPTIONAL, &any_number, &event->placed_us) &&
 	       reader_currency(reader, OPTIONAL) &&
 	       reader_text(reader, "payment", OPTIONAL, &any_text, &event->payment) &&
 	       reader_flag(reader, "prices_include_tax", &event->prices_include_tax) &&

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The words for the types of an order's events. */
+ * The words for the types of an order's events, and for what operators say in theirs. */
 #include "order.h"
 
 #define EVENT_TYPE_NAME(name, text) [EVENT_##name] = text,
@@ -29,4 +29,20 @@ bool event_type_is_act(enum event_type type)
 bool event_type_is_deferred(enum event_type type)
 {
 	return type != EVENT_PLACED && type != EVENT_CONFIRMED;
+}
+
+const char *order_resolution_name(enum order_resolution resolution)
+{
+	return resolution == RESOLVE_COLLECTED ? "collected" : "out";
+}
+
+bool order_resolution_parse(struct str text, enum order_resolution *resolution)
+{
+	for (unsigned i = RESOLVE_OUT; i <= RESOLVE_COLLECTED; i++) {
+		if (!str_equal(text, str_from(order_resolution_name((enum order_resolution)i))))
+			continue;
+		*resolution = (enum order_resolution)i;
+		return true;
+	}
+	return false;
 }

@@ -89,6 +89,8 @@ struct order_coupon {
 
 /* How an operator settles a conflict: no sale after all, or the cash that came counts. */
 enum order_resolution { RESOLVE_OUT = 0, RESOLVE_COLLECTED };
+const char *order_resolution_name(enum order_resolution resolution);
+bool order_resolution_parse(struct str text, enum order_resolution *resolution);
 
 /* Strings are views into memory that the event owns (see event_json.h). */
 struct event {

@@ -112,7 +112,7 @@ static void draw_event(struct event *event, struct order_line *lines, unsigned l
 	static const unsigned digits[] = {3, 2, 3, 0};
 	const unsigned currency = (unsigned)draw(3); /* amounts above have a decimal: not JPY */
 	used = 0;
-	*event = (struct event){.type = (enum event_type)draw(EVENT_TYPE_COUNT),
+	*event = (struct event){.type = (enum event_type)draw(EVENT_REASSIGN),
 		.occurred_us = draw_number(INT64_MAX - 1),
 		.received_us = draw_number(INT64_MAX - 1),
 		.event_id = draw_text(1, 256),
@@ -146,6 +146,28 @@ static void draw_event(struct event *event, struct order_line *lines, unsigned l
 	for (unsigned i = 0; i < event->coupon_count; i++)
 		event->coupons[i] =
 			(struct order_coupon){.code = draw_text(1, 128), .discount = draw_amount()};
+}
+
+static void draw_act(struct event *event)
+{
+	used = 0;
+	*event = (struct event){.type = (enum event_type)(EVENT_REASSIGN + draw(5)),
+		.occurred_us = draw_number(INT64_MAX - 1),
+		.received_us = draw_number(INT64_MAX - 1),
+		.event_id = draw_text(1, 256),
+		.order_id = draw_text(1, 128),
+		.order_version = draw_figure(INT64_MAX - 1),
+		.tax_bp = ORDER_NO_TAX,
+		.reason_text = draw_text(0, 4096),
+		.actor = draw_text(1, 63),
+		.affiliate_id = 1 + (uint32_t)draw(UINT32_MAX),
+		.commission_id = draw_number(INT64_MAX - 1)};
+	if (event->type == EVENT_ADJUST)
+		event->amount_minor = flip() ? draw_number(INT64_MAX - 1) : -draw_number(1000);
+	if (event->type == EVENT_REASSIGN && flip())
+		event->affiliate_id = 0;
+	if (event->type == EVENT_RESOLVE)
+		event->resolution = flip() ? RESOLVE_COLLECTED : RESOLVE_OUT;
 }
 
 static void assert_same_text(struct str a, struct str b)
@@ -209,6 +231,11 @@ static void assert_same(const struct event *a, const struct event *b)
 	assert_same_text(a->customer_email, b->customer_email);
 	assert_same_text(a->reason, b->reason);
 	assert_same_text(a->reason_text, b->reason_text);
+	assert_same_text(a->actor, b->actor);
+	ck_assert_uint_eq(a->affiliate_id, b->affiliate_id);
+	ck_assert_int_eq(a->commission_id, b->commission_id);
+	ck_assert_int_eq(a->amount_minor, b->amount_minor);
+	ck_assert_int_eq(a->resolution, b->resolution);
 	ck_assert_uint_eq(a->line_count, b->line_count);
 	for (unsigned i = 0; i < a->line_count; i++)
 		assert_same_line(&a->lines[i], &b->lines[i]);
@@ -245,6 +272,16 @@ START_TEST(random_events_come_back_exactly)
 	struct event event;
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		draw_event(&event, lines, 12);
+		assert_round_trip(&event);
+	}
+}
+END_TEST
+
+START_TEST(random_acts_come_back_exactly)
+{
+	struct event event;
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		draw_act(&event);
 		assert_round_trip(&event);
 	}
 }
@@ -331,6 +368,64 @@ START_TEST(what_facts_never_say_is_refused)
 }
 END_TEST
 
+#define ACT                                                                                      \
+	"{\"type\": \"operator.adjust\", \"actor\": \"wasl\", \"event_id\": \"operator-7\", "    \
+	"\"order_id\": \"1001\", \"occurred_us\": 5, \"received_us\": 5, \"order_version\": 3, " \
+	"\"affiliate_id\": 9, \"amount_minor\": -250, \"commission_id\": 12, "                   \
+	"\"reason_text\": \"a late parcel\"}"
+
+/* As Postgres gives them back. */
+START_TEST(an_act_is_read_as_the_database_wrote_it)
+{
+	struct event *event = NULL;
+	ck_assert(event_json_from_facts(STR(ACT), &event));
+	ck_assert_int_eq(event->type, EVENT_ADJUST);
+	assert_same_text(event->actor, STR("wasl"));
+	ck_assert_int_eq(event->order_version.value, 3);
+	ck_assert_uint_eq(event->affiliate_id, 9);
+	ck_assert_int_eq(event->amount_minor, -250);
+	ck_assert_int_eq(event->commission_id, 12);
+	assert_same_text(event->reason_text, STR("a late parcel"));
+	event_free(event);
+	ck_assert(event_json_from_facts(
+		STR("{\"type\":\"operator.resolve\",\"actor\":\"wasl\",\"event_id\":\"o\",\"order_"
+		    "id\":"
+		    "\"1\",\"occurred_us\":5,\"received_us\":5,\"resolution\":\"collected\"}"),
+		&event));
+	ck_assert_int_eq(event->resolution, RESOLVE_COLLECTED);
+	event_free(event);
+}
+END_TEST
+
+static const char *const refused_acts[][2] = {
+	{"\"actor\": \"wasl\", ", ""},
+	{"\"wasl\"", "\"\""},
+	{"\"affiliate_id\": 9, ", ""},
+	{"\"affiliate_id\": 9", "\"affiliate_id\": 0"},
+	{"\"affiliate_id\": 9", "\"affiliate_id\": 4294967296"},
+	{"\"amount_minor\": -250, ", ""},
+	{"\"amount_minor\": -250", "\"amount_minor\": \"-2.50\""},
+	{"\"commission_id\": 12", "\"commission_id\": -1"},
+	{"\"commission_id\": 12", "\"lines\": []"},
+	{"\"commission_id\": 12", "\"resolution\": \"out\""},
+	{"operator.adjust", "operator.resolve"},
+	{"operator.adjust", "operator.pay"},
+	{"operator.adjust", "order.placed"},
+};
+
+START_TEST(what_acts_never_say_is_refused)
+{
+	char text[2048];
+	struct event *event = NULL;
+	const char *find = refused_acts[_i][0];
+	const char *at = strstr(ACT, find);
+	ck_assert_ptr_nonnull(at);
+	snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - ACT), ACT, refused_acts[_i][1],
+		at + strlen(find));
+	ck_assert_msg(!event_json_from_facts(str_from(text), &event), "%s", text);
+}
+END_TEST
+
 START_TEST(kept_text_lives_with_the_event)
 {
 	struct event *event = NULL;
@@ -358,10 +453,14 @@ int main(void)
 	TCase *tcase = tcase_create("event_json_facts");
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, random_events_come_back_exactly);
+	tcase_add_test(tcase, random_acts_come_back_exactly);
 	tcase_add_test(tcase, the_largest_event_fits);
 	tcase_add_test(tcase, keys_may_come_in_any_order_and_with_blanks);
 	tcase_add_loop_test(tcase, what_facts_never_say_is_refused, 0,
 		(int)(sizeof(refused) / sizeof(refused[0])));
+	tcase_add_test(tcase, an_act_is_read_as_the_database_wrote_it);
+	tcase_add_loop_test(tcase, what_acts_never_say_is_refused, 0,
+		(int)(sizeof(refused_acts) / sizeof(refused_acts[0])));
 	tcase_add_test(tcase, kept_text_lives_with_the_event);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);

@@ -36,6 +36,28 @@ START_TEST(placed_and_confirmed_alone_are_folded)
 }
 END_TEST
 
+START_TEST(acts_are_those_of_operators)
+{
+	for (unsigned i = 0; i < EVENT_TYPE_COUNT; i++)
+		ck_assert_int_eq(event_type_is_act((enum event_type)i),
+			str_has_prefix(
+				str_from(event_type_name((enum event_type)i)), STR("operator.")));
+	ck_assert(event_type_is_act(EVENT_REVIEW));
+}
+END_TEST
+
+START_TEST(resolutions_have_words_that_read_back)
+{
+	enum order_resolution resolution = RESOLVE_OUT;
+	ck_assert(order_resolution_parse(STR("collected"), &resolution));
+	ck_assert_int_eq(resolution, RESOLVE_COLLECTED);
+	ck_assert(order_resolution_parse(STR("out"), &resolution));
+	ck_assert_int_eq(resolution, RESOLVE_OUT);
+	ck_assert(!order_resolution_parse(STR(""), &resolution));
+	ck_assert(!order_resolution_parse(STR("in"), &resolution));
+}
+END_TEST
+
 START_TEST(ranks_follow_the_fold)
 {
 	ck_assert_int_lt(EVENT_PLACED, EVENT_CONFIRMED);
@@ -48,6 +70,7 @@ START_TEST(ranks_follow_the_fold)
 	ck_assert_int_lt(EVENT_REFUNDED, EVENT_RETURNED);
 	ck_assert_int_lt(EVENT_RETURNED, EVENT_REFUSED);
 	ck_assert_int_lt(EVENT_REFUSED, EVENT_CANCELLED);
+	ck_assert_int_lt(EVENT_CANCELLED, EVENT_REASSIGN);
 }
 END_TEST
 
@@ -58,6 +81,8 @@ int main(void)
 	tcase_add_test(tcase, every_type_has_a_word_that_reads_back);
 	tcase_add_test(tcase, other_words_are_no_types);
 	tcase_add_test(tcase, placed_and_confirmed_alone_are_folded);
+	tcase_add_test(tcase, acts_are_those_of_operators);
+	tcase_add_test(tcase, resolutions_have_words_that_read_back);
 	tcase_add_test(tcase, ranks_follow_the_fold);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
