@@ -20,7 +20,7 @@ import unittest
 HERE = pathlib.Path(__file__).resolve().parent
 SCRIPT = str(HERE.parents[1] / "deploy" / "stack")
 JOBS = 2
-LONG = ("test_stack.py",)  # begun first, so that nobody waits for them at the end
+LONG = ("test_stack.py", "test_tracker_edge.py")  # begun first, so that nobody waits for them at the end
 FILE_LIMIT_S = 400
 TEST_LIMIT_S = 120
 DOWN_LIMIT_S = 60
