@@ -35,7 +35,7 @@ def half_of_maximum(tracker, link):
 
 
 def p99_us(url, path, rate):
-    return benchlib.Pace(url, path, rate, ROUND_S).figures()["p99_us"]
+    return benchlib.pace_path(url, path, rate, ROUND_S).figures()["p99_us"]
 
 
 def strangers_us(pids):

@@ -31,7 +31,7 @@ def swaps(tracker):
 
 
 def p999_us(tracker, path, epoch=None):
-    load = benchlib.Pace(tracker.url, path, RATE, ROUND_S)
+    load = benchlib.pace_path(tracker.url, path, RATE, ROUND_S)
     before = swaps(tracker)
     if epoch:
         time.sleep(HEAD_START_S)

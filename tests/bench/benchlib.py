@@ -112,14 +112,15 @@ def load(url, path, seconds, is_closing=False):
 
 
 class Pace:
-    """One request again and again at a fixed rate, begun at once; figures() waits for its end."""
+    """Requests at a fixed rate, or with rate None as fast as they are answered; begun at once; figures() waits for
+    the end."""
 
-    def __init__(self, url, path, rate, seconds):
-        parts = urllib.parse.urlsplit(url)
-        words = [tool("pace"), parts.port, rate, seconds, CONNECTIONS]
+    def __init__(self, url, requests, rate, count, status=302):
+        words = [tool("pace"), urllib.parse.urlsplit(url).port, rate or "max", count, CONNECTIONS, status]
         self.process = subprocess.Popen([str(word) for word in words], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE)
-        self.process.stdin.write(stack.encode_request(parts.netloc, "GET", path, HEADERS))
+        for request in requests:
+            self.process.stdin.write(b"%d\n%s" % (len(request), request))
         self.process.stdin.close()
         self.process.stdin = None
 
@@ -127,6 +128,12 @@ class Pace:
         out, _ = self.process.communicate(timeout=LIMIT_S)
         assert self.process.returncode == 0, "pace failed"
         return json.loads(out)
+
+
+def pace_path(url, path, rate, seconds):
+    """A phone's GET of that path at that rate."""
+    request = stack.encode_request(urllib.parse.urlsplit(url).netloc, "GET", path, HEADERS)
+    return Pace(url, [request], rate, rate * seconds)
 
 
 def forget_clicks(tracker):

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Sends one HTTP request again and again at a fixed rate and tells how late the answers came.
+ * Sends HTTP requests at a fixed rate, or as fast as they are answered, and tells how late the
+ * answers came.
  *
- * usage: pace PORT RATE SECONDS CONNECTIONS <REQUEST
- * Each request has a moment at which it is due, and its time counts from there: when the server, or
- * this program, falls behind, the wait in front of it counts too (no coordinated omission). Kept
- * connections to 127.0.0.1, one request under way on each. Prints one JSON object: requests,
- * p50_us, p99_us, p999_us, max_us. */
+ * usage: pace PORT RATE COUNT CONNECTIONS STATUS <REQUESTS
+ * REQUESTS: each its length in decimal, a line feed and its bytes; when COUNT is more, they go
+ * round. RATE max: each as soon as a connection is free. An answer with another STATUS ends the
+ * program. Each request has a moment at which it is due, and its time counts from there: when the
+ * server, or this program, falls behind, the wait in front of it counts too (no coordinated
+ * omission). Kept connections to 127.0.0.1, one request under way on each. Prints one JSON object:
+ * requests, seconds, p50_us, p99_us, p999_us, max_us. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
@@ -22,8 +25,9 @@
 
 #define CONNECTIONS_MAX 1024
 #define REQUESTS_MAX    10000000
-#define REQUEST_MAX     4096
-#define ANSWER_MAX      8192
+#define INPUT_MAX       (INT64_C(1) << 30)
+#define RATE_MAX        1000000
+#define ANSWER_MAX      65536
 #define STALL_NS        (5 * NS_PER_S) /* without any answer: given up */
 #define NS_PER_S        INT64_C(1000000000)
 #define LENGTH_HEADER   "Content-Length: "
@@ -41,19 +45,22 @@ struct pace {
 	unsigned connections;
 	unsigned idle[CONNECTIONS_MAX];
 	unsigned idle_count;
-	char request[REQUEST_MAX];
-	size_t request_len;
+	char *input;
+	struct str *requests;
+	size_t request_count;
+	char status[16]; /* how the answers begin */
 	int64_t *took_ns;
 	size_t sent, done, total;
 	int64_t start_ns, interval_ns;
 };
 
+static bool requests_read(struct pace *pace);
 static bool pace_connect(struct pace *pace, unsigned port);
 static bool pace_run(struct pace *pace);
 static bool due_send(struct pace *pace);
 static bool peer_read(struct pace *pace, unsigned at);
 static bool is_answer_whole(struct peer *peer);
-static void report(struct pace *pace);
+static void report(struct pace *pace, int64_t took_ns);
 static int compare(const void *a, const void *b);
 static int64_t now_ns(void);
 static uint64_t number(const char *text, uint64_t max);
@@ -61,26 +68,53 @@ static uint64_t number(const char *text, uint64_t max);
 int main(int argc, char **argv)
 {
 	static struct pace pace;
-	if (argc != 5) {
-		fprintf(stderr, "usage: pace PORT RATE SECONDS CONNECTIONS <REQUEST\n");
+	if (argc != 6) {
+		fprintf(stderr, "usage: pace PORT RATE|max COUNT CONNECTIONS STATUS <REQUESTS\n");
 		return 2;
 	}
-	const uint64_t rate = number(argv[2], 1000000);
-	pace.total = rate * number(argv[3], 60);
+	const bool is_paced = strcmp(argv[2], "max") != 0;
+	pace.interval_ns = is_paced ? NS_PER_S / (int64_t)number(argv[2], RATE_MAX) : 0;
+	pace.total = number(argv[3], REQUESTS_MAX);
 	pace.connections = (unsigned)number(argv[4], CONNECTIONS_MAX);
-	pace.request_len = fread(pace.request, 1, sizeof(pace.request), stdin);
-	if (pace.total > REQUESTS_MAX || pace.request_len == sizeof(pace.request))
-		return 2;
+	snprintf(pace.status, sizeof(pace.status), "HTTP/1.1 %s ", argv[5]);
 	pace.took_ns = calloc(pace.total, sizeof(*pace.took_ns));
-	if (!pace.took_ns || !pace_connect(&pace, (unsigned)number(argv[1], 65535)))
+	if (!pace.took_ns || !requests_read(&pace) ||
+		!pace_connect(&pace, (unsigned)number(argv[1], 65535)))
 		return EXIT_FAILURE;
 	prctl(PR_SET_TIMERSLACK, 1); /* ns: a sleep ends when it should */
-	pace.interval_ns = NS_PER_S / (int64_t)rate;
 	if (!pace_run(&pace))
 		return EXIT_FAILURE;
-	report(&pace);
+	report(&pace, now_ns() - pace.start_ns);
 	free(pace.took_ns);
+	free(pace.requests);
+	free(pace.input);
 	return EXIT_SUCCESS;
+}
+
+/* All of it at once, so that nothing is read while the clock runs. */
+static bool requests_read(struct pace *pace)
+{
+	size_t len = 0, room = 0;
+	do {
+		room = room == 0 ? ANSWER_MAX : room * 2;
+		char *const more = realloc(pace->input, room);
+		if (!more)
+			return false;
+		pace->input = more;
+		len += fread(pace->input + len, 1, room - len, stdin);
+	} while (len == room && room < INPUT_MAX);
+	pace->requests = calloc(pace->total, sizeof(*pace->requests));
+	struct str rest = {pace->input, len}, head;
+	while (pace->requests && rest.len > 0 && pace->request_count < pace->total) {
+		uint64_t bytes = 0;
+		if (!str_cut(rest, '\n', &head, &rest) || !str_parse_u64(head, rest.len, &bytes))
+			break;
+		pace->requests[pace->request_count++] = (struct str){rest.data, (size_t)bytes};
+		rest = (struct str){rest.data + bytes, rest.len - (size_t)bytes};
+	}
+	if (pace->request_count == 0 || rest.len > 0)
+		fprintf(stderr, "pace: the requests make no sense\n");
+	return pace->request_count > 0 && rest.len == 0;
 }
 
 static bool pace_connect(struct pace *pace, unsigned port)
@@ -137,18 +171,20 @@ static bool pace_run(struct pace *pace)
 static bool due_send(struct pace *pace)
 {
 	while (pace->sent < pace->total && pace->idle_count > 0) {
-		const int64_t due_ns = pace->start_ns + (int64_t)pace->sent * pace->interval_ns;
-		if (due_ns > now_ns())
+		int64_t due_ns = pace->start_ns + (int64_t)pace->sent * pace->interval_ns;
+		if (pace->interval_ns == 0)
+			due_ns = now_ns();
+		else if (due_ns > now_ns())
 			return true;
 		const unsigned at = pace->idle[--pace->idle_count];
 		struct peer *peer = &pace->peers[at];
 		peer->due_ns = due_ns;
 		peer->len = 0;
 		peer->is_busy = true;
-		pace->sent++;
+		const struct str *request = &pace->requests[pace->sent++ % pace->request_count];
 		const ssize_t sent =
-			send(pace->polled[at].fd, pace->request, pace->request_len, MSG_NOSIGNAL);
-		if (sent != (ssize_t)pace->request_len) {
+			send(pace->polled[at].fd, request->data, request->len, MSG_NOSIGNAL);
+		if (sent != (ssize_t)request->len) {
 			perror("pace: send");
 			return false;
 		}
@@ -169,8 +205,8 @@ static bool peer_read(struct pace *pace, unsigned at)
 	peer->answer[peer->len] = '\0';
 	if (!is_answer_whole(peer))
 		return true;
-	if (strncmp(peer->answer, "HTTP/1.1 302 ", 13) != 0) {
-		fprintf(stderr, "pace: not a redirect: %.40s\n", peer->answer);
+	if (strncmp(peer->answer, pace->status, strlen(pace->status)) != 0) {
+		fprintf(stderr, "pace: not %sbut %.400s\n", pace->status, peer->answer);
 		return false;
 	}
 	peer->is_busy = false;
@@ -190,13 +226,14 @@ static bool is_answer_whole(struct peer *peer)
 	return peer->len >= (size_t)(end - peer->answer) + 4 + body;
 }
 
-static void report(struct pace *pace)
+static void report(struct pace *pace, int64_t took_ns)
 {
 	qsort(pace->took_ns, pace->done, sizeof(*pace->took_ns), compare);
 	const double us = 1000.0;
-	printf("{\"requests\":%zu,\"p50_us\":%.1f,\"p99_us\":%.1f,\"p999_us\":%.1f,\"max_us\":%.1f}"
-	       "\n",
-		pace->done, (double)pace->took_ns[pace->done / 2] / us,
+	printf("{\"requests\":%zu,\"seconds\":%.6f,\"p50_us\":%.1f,\"p99_us\":%.1f,"
+	       "\"p999_us\":%.1f,\"max_us\":%.1f}\n",
+		pace->done, (double)took_ns / (double)NS_PER_S,
+		(double)pace->took_ns[pace->done / 2] / us,
 		(double)pace->took_ns[pace->done * 99 / 100] / us,
 		(double)pace->took_ns[pace->done * 999 / 1000] / us,
 		(double)pace->took_ns[pace->done - 1] / us);
