@@ -66,6 +66,7 @@ $(OUT)/tests/unit/attributor/%.o $(OUT)/tests/fuzz/attributor/%.o: \
 	INC = -iquote attributor -iquote common -iquote $(OUT)/gen $(shell $(PC) --cflags libpq)
 $(OUT)/tests/unit/ctl/%.o $(OUT)/tests/fuzz/ctl/%.o: INC = -iquote ctl -iquote common
 $(OUT)/tests/fuzz/replay.o: INC =
+$(OUT)/tests/oracle/%.o: INC = -iquote attributor -iquote common
 
 $(OUT)/%.o: %.c Makefile
 	$(COMPILE)
@@ -116,6 +117,12 @@ $(OUT)/tests/fuzz/common/%:     $(OUT)/tests/fuzz/common/%.o     $(FUZZ_MAIN) $(
 $(OUT)/tests/fuzz/tracker/%:    $(OUT)/tests/fuzz/tracker/%.o    $(FUZZ_MAIN) $(call objs,tracker) $(OUT)/libcommon.a ; $(LINK)
 $(OUT)/tests/fuzz/ctl/%: $(OUT)/tests/fuzz/ctl/%.o $(FUZZ_MAIN) $(CTL_PURE) $(OUT)/libcommon.a ; $(LINK)
 $(OUT)/tests/fuzz/attributor/%: $(OUT)/tests/fuzz/attributor/%.o $(FUZZ_MAIN) $(ATTRIBUTOR_OBJS) $(OUT)/libcommon.a ; $(LINK)
+
+# The core without a database, for the reference in Python to be compared with.
+ORACLE := $(OUT)/tests/oracle/fold_tool
+$(ORACLE): LIBS = $(LIBS_common) $(LIBS_pg)
+$(ORACLE): $(OUT)/tests/oracle/fold_tool.o $(OUT)/tests/oracle/fold_case.o $(CORE) $(OUT)/libcommon.a
+	$(LINK)
 
 # Benchmarks in C, one binary each; those that are not named bench_… are tools of the scripts beside them.
 BENCH := $(patsubst %.c,$(OUT)/%,$(wildcard tests/bench/*/*.c))

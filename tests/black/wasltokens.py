@@ -102,11 +102,11 @@ class Keys:
             digits = BASE62[digit] + digits
         return digits
 
-    def mint_click(self, affiliate, product, ms, window_s=2592000, campaign=0, flags=0):
-        """A click token of any time; its id's bucket is random."""
+    def mint_click(self, affiliate, product, ms, window_s=2592000, campaign=0, flags=0, click_id=None):
+        """A click token of any time; its id's bucket is random, unless the whole id (bytes) is given."""
         free = int.from_bytes(os.urandom(10), "big") & (1 << 74) - 1
         bits = ms << 80 | 7 << 76 | (free >> 62) << 64 | 2 << 62 | free & (1 << 62) - 1
-        click_id = bits.to_bytes(16, "big")
+        click_id = click_id or bits.to_bytes(16, "big")
         plain = (affiliate.to_bytes(4, "big") + product.to_bytes(4, "big") + campaign.to_bytes(3, "big") +
                  bytes([flags]) + window_s.to_bytes(4, "big"))
         header = bytes([0x10 | self.slot])

@@ -83,7 +83,7 @@ class OrderBook:
                 if self.wishes.get(key) != wish:
                     free = self.room.free.get((rule_id, share.affiliate), 0) + self.used.get(key, 0)
                     self.wishes[key] = wish
-                    self.grants[key] = min(wish, max(0, free))
+                    self.grants[key] = min(wish, max(0, free, self.grants.get(key, 0)))
 
     def use(self, life):
         now_used = {}

@@ -14,28 +14,32 @@ OTHER_STORE = 8
 PRODUCTS = {"SKU-1": (11, "shoes"), "SKU-2": (12, "shoes"), "SKU-3": (13, "bags"), "SKU-4": (14, None)}
 STRANGE_SKU = "SKU-X"   # not in the catalogue
 FOREIGN_PRODUCT = 19    # of another store
-SUSPENDED, STRANGER = 6, 9
+SUSPENDED, STRANGER = 6, 4000000000
+PHONE = "5a" * 32       # as events keep it
 EVENTS_MAX = 12
 WEIGHTS = (("placed", 2), ("confirmed", 4), ("amended", 4), ("shipped", 2), ("delivered", 3), ("collected", 6),
-           ("reinstated", 3), ("refunded", 5), ("returned", 5), ("refused", 2), ("cancelled", 3))
+           ("reinstated", 3), ("refunded", 4), ("returned", 4), ("refused", 2), ("cancelled", 2))
 TERMS = ("placed", "confirmed", "amended")
 
 
 class History:
-    """rng: random.Random. calm: evidence and terms that no late event can move, for runs in which timers and payouts
-    come in between; real: what a signed webhook can say now, of this store, these affiliates and this time."""
+    """rng: random.Random. calm: evidence that no late event can move, for runs in which timers and payouts come in
+    between. shop: (catalogue, currency) of a real store, to which a webhook can say all this now."""
 
-    def __init__(self, rng, calm=False, events_max=EVENTS_MAX, catalogue=None, placed_us=PLACED_US, currency=None):
-        self.rng, self.calm, self.placed_us = rng, calm, placed_us
+    def __init__(self, rng, calm=False, events_max=EVENTS_MAX, placed_us=PLACED_US, shop=None):
+        catalogue, currency = shop or (None, None)
+        self.rng, self.calm, self.placed_us, self.is_real = rng, calm, placed_us, shop is not None
         self.currency = currency or rng.choice(("EGP", "EGP", "KWD", "JPY", "SAR"))
         self.catalogue = catalogue or self.random_catalogue()
         self.owners = list(self.catalogue.affiliates)
         self.room = {(rule.id, affiliate): rule.cap_period for rule in self.catalogue.rules
                      if rule.cap_period is not None for affiliate in self.owners}
         self.inclusive = rng.random() < 0.35
-        self.clicks = [self.random_click() for _ in range(rng.choice((0, 1, 1, 2, 3, 4)))]
+        self.clicks = [self.random_click() for _ in range(rng.choice((0, 1, 1, 2, 2, 3, 4)))]
         self.codes = [rng.choice(list(self.catalogue.coupons) + ["NOBODY99"]) for _ in range(rng.choice((0, 0, 0, 1, 2)))
                       ] if self.catalogue.coupons else []
+        phones = [known.phone for known in self.catalogue.affiliates.values() if known.phone]
+        self.customer = rng.choice(["", "77" * 32] + phones[:1] * 2)
         self.is_test = rng.random() < 0.03
         self.events = self.random_events(events_max)
 
@@ -48,8 +52,8 @@ class History:
                       rng.choice(("collected", "collected", "delivered")), rng.choice((0, 1, 14, 14, 30)))
         affiliates = {number: Affiliate() for number in (1, 2, 3, 4)}
         affiliates[SUSPENDED] = Affiliate("suspended")
-        if rng.random() < 0.2:
-            affiliates[rng.choice((1, 2, 3))].is_customer = True
+        if rng.random() < 0.4:
+            affiliates[rng.choice((1, 2, 3))].phone = PHONE
         for affiliate in affiliates.values():
             if rng.random() < 0.15:
                 affiliate.tier_bonus = rng.choice((1, 100, 250, 9990))
@@ -103,18 +107,20 @@ class History:
         age_s = rng.choice((0, -299, -300, -301, window_s, window_s + 1, rng.randint(-400, window_s + 60),
                             rng.randint(0, window_s), rng.randint(0, window_s), rng.randint(0, window_s)))
         ms = self.placed_us // 1000 - age_s * 1000 + rng.choice((0, 0, 1, 500, 999))
-        known = [number for number in self.owners if number != SUSPENDED]
-        products = [product for product, store in self.catalogue.product_stores.items() if store == self.catalogue.store.id]
+        known = [number for number in self.owners if self.catalogue.affiliates[number].standing == "active"]
+        suspended = [number for number in self.owners if number not in known]
+        own = self.catalogue.store.id
+        products = [product for product, store in self.catalogue.product_stores.items() if store == own]
         click = Click("%012x7%03x%016x" % (ms, rng.randrange(4), 2**63 + rng.randrange(2**20)), ms, window_s,
-                      rng.choice(known * 3 + [SUSPENDED, STRANGER]), rng.choice(products))
+                      rng.choice(known * 3 + suspended + [STRANGER]), rng.choice(products))
         kind = rng.randrange(20)
         if kind == 0:
-            click.product = FOREIGN_PRODUCT
+            click.product = next(product for product, store in self.catalogue.product_stores.items() if store != own)
         elif kind == 1:
             click.result = rng.choice(("revoked_key", "not_ours", "bad_length"))
-        elif kind == 2:
+        elif kind == 2 and not self.is_real:
             click.record = "mismatch"
-        elif kind < 10:
+        elif kind < 10 and not self.is_real:
             click.record = "agrees"
         return click
 
@@ -130,14 +136,14 @@ class History:
         names, weights = zip(*WEIGHTS)
         kinds += rng.choices(names, weights, k=min(count, events_max) - len(kinds))
         versions = rng.choice(("none",) * 6 + ("all", "all", "some"))
-        span = rng.choice((3, 10, 60, 20000))
+        span = rng.choice((3, 10, 60, 60 if self.is_real else 20000))
         return [self.random_event(kind, number, versions, span) for number, kind in enumerate(kinds)]
 
     def random_event(self, kind, number, versions, span):
         rng = self.rng
         at_us = self.placed_us + rng.randrange(span) * MINUTE_US
         event = Event("%s-%d" % (rng.choice("abcz"), number), "order." + kind, at_us,
-                      at_us + rng.choice((0, 1, 5 * SECOND_US, DAY_US, 30 * DAY_US, -5 * MINUTE_US)))
+                      at_us + (0 if self.is_real else rng.choice((0, 1, 5 * SECOND_US, DAY_US, -5 * MINUTE_US))))
         if versions == "all" or versions == "some" and rng.random() < 0.7:
             event.version = rng.randrange(1, 8)
         if kind in TERMS:
@@ -179,7 +185,7 @@ class History:
         shape = rng.randrange(10)
         if shape < 2:
             event.refunded_amount = self.amount()
-        elif shape < 8:
+        elif shape < 9:
             for line_id in self.some_line_ids():
                 line = Line(line_id)
                 if rng.random() < 0.6:
@@ -190,6 +196,8 @@ class History:
 
     def give_evidence(self, event, kind):
         rng = self.rng
+        if self.calm or rng.random() < 0.3:
+            event.customer = self.customer
         chance = 1 if self.calm else 0.7 if kind in ("placed", "confirmed") else 0.1
         if rng.random() < chance and self.clicks:
             event.clicks = list(self.clicks) if self.calm else rng.sample(self.clicks, rng.randint(1, len(self.clicks)))
@@ -238,6 +246,7 @@ def facts(event, digits, order_id="o-1"):
                 lines=[line_facts(line, digits) for line in event.lines], discount_minor=event.discount,
                 clicks=[click_facts(click) for click in event.clicks],
                 coupons=[{"code": code} for code in event.coupons])
+    put(head, customer_phone=event.customer)
     if event.refunded_amount is not None:
         head["refunded_amount"] = money_text(event.refunded_amount, digits)
     return json.dumps(head)

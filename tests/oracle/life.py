@@ -61,6 +61,7 @@ class Event:
     refunded_amount: Optional[int] = None
     clicks: list = field(default_factory=list)
     coupons: list = field(default_factory=list)
+    customer: str = ""
     test: bool = False
     affiliate: int = 0  # of acts
     amount: int = 0
@@ -90,7 +91,7 @@ class Rule:
 @dataclass
 class Affiliate:
     standing: str = "active"  # at placed_at
-    is_customer: bool = False
+    phone: str = ""
     tier_bonus: int = 0
     tier_rate: Optional[int] = None
 
@@ -158,8 +159,8 @@ def fold_order(events):
 class Folded:
     """One walk over the events of an order, in fold order."""
 
-    def __init__(self, events):
-        self.events = fold_order(events)
+    def __init__(self, events, collect_on="collected"):
+        self.events, self.collect_on = fold_order(events), collect_on
         self.first = self.confirmed = self.terms = None
         self.history = []  # the terms that held one after the other since the first confirmation
         self.out = None  # cancelled, refused, returned
@@ -253,7 +254,7 @@ class Folded:
             self.gives_coupon_back = not self.times
         elif how == "refused":
             self.gives_coupon_back = False
-        self.out = "returned" if "collected" in self.times else how
+        self.out = "returned" if self.is_collected else how
 
     def come_back(self):
         self.out = None
@@ -264,13 +265,17 @@ class Folded:
     def is_out(self):
         return self.out is not None
 
-    def release_us(self, store):
+    @property
+    def is_collected(self):
+        """By what the store counts as collection; cash counts for all."""
+        return "collected" in self.times or self.collect_on == "delivered" and "delivered" in self.times
+
+    def release_us(self, return_days):
         """When the return window ends; None: not collected."""
-        known = [self.times[fact] for fact in ("collected", "delivered") if fact in self.times]
-        starts = ("collected", "delivered") if store.collect_on == "delivered" else ("collected",)
-        if not any(fact in self.times for fact in starts):
+        if not self.is_collected:
             return None
-        return max(known) + store.return_days * DAY_US
+        known = [self.times[fact] for fact in ("collected", "delivered") if fact in self.times]
+        return max(known) + return_days * DAY_US
 
 
 # What is left of each line.
@@ -366,19 +371,19 @@ def coupon_code(raw):
     return unicodedata.normalize("NFKC", raw).strip(" \t\n\r\u00a0").translate(digits).upper()
 
 
-def person_refusal(catalogue, affiliate, is_blocking):
+def person_refusal(catalogue, affiliate, customers):
     """What stands against an affiliate: suspended, the customer, unknown."""
     known = catalogue.affiliates.get(affiliate)
     return (known is not None and known.standing == "suspended",
-            is_blocking and known is not None and known.is_customer,
+            known is not None and known.phone in customers,
             known is None or known.standing == "unknown")
 
 
-def click_refusal(catalogue, placed_us, click, is_blocking):
+def click_refusal(catalogue, placed_us, click, customers):
     """The first reason against a click, in the order of the rules; None: it stands."""
     if click.result != "ok":
         return "key_revoked" if click.result == "revoked_key" else "bad_token"
-    suspended, is_self, unknown = person_refusal(catalogue, click.affiliate, is_blocking)
+    suspended, is_self, unknown = person_refusal(catalogue, click.affiliate, customers)
     age_us = placed_us - click.ms // 1000 * 10**6
     reasons = (
         ("wrong_store", catalogue.product_stores.get(click.product) != catalogue.store.id),
@@ -392,11 +397,11 @@ def click_refusal(catalogue, placed_us, click, is_blocking):
     return next((name for name, is_so in reasons if is_so), None)
 
 
-def coupon_refusal(catalogue, code, is_blocking):
+def coupon_refusal(catalogue, code, customers):
     coupon = catalogue.coupons.get(coupon_code(code))
     if coupon is None:
         return "coupon_unknown"
-    suspended, is_self, unknown = person_refusal(catalogue, coupon.affiliate, is_blocking)
+    suspended, is_self, unknown = person_refusal(catalogue, coupon.affiliate, customers)
     reasons = (("affiliate_suspended", suspended), ("self_referral", is_self), ("unknown_affiliate", unknown))
     return next((name for name, is_so in reasons if is_so), coupon.held_back)
 
@@ -419,14 +424,16 @@ class Match:
             self.self_referrer = would.winners[0] if would.winners else 0
 
     def decide(self, events, blocks):
+        customers = set()
         for event in events:
+            customers |= {event.customer} - {""} if blocks else set()
             clicks = {click.click_id if click.result == "ok" else click.result + str(i): click
                       for i, click in enumerate(event.clicks)}
             coupons = {code: self.catalogue.coupons.get(coupon_code(code)) for code in event.coupons}
             for name, click in clicks.items():
-                self.verdicts[name] = click_refusal(self.catalogue, self.placed_us, click, blocks)
+                self.verdicts[name] = click_refusal(self.catalogue, self.placed_us, click, customers)
             for code in coupons:
-                self.verdicts[code] = coupon_refusal(self.catalogue, code, blocks)
+                self.verdicts[code] = coupon_refusal(self.catalogue, code, customers)
             clicks = [click for name, click in clicks.items() if self.verdicts[name] is None]
             coupons = [(code, coupon) for code, coupon in coupons.items() if self.verdicts[code] is None]
             if clicks or coupons:
@@ -584,7 +591,7 @@ class Life:
 
     def __init__(self, events, catalogue, grants=None, kept=None):
         self.catalogue, self.store, self.grants = catalogue, catalogue.store, grants or {}
-        self.folded = folded = Folded(events)
+        self.folded = folded = Folded(events, self.store.collect_on)
         self.match, self.shares, self.lines, self.is_over_refunded = None, [], [], False
         self.state, self.release_us, self.winners, self.is_zero = "new", None, [], False
         if folded.first is None:
@@ -594,7 +601,7 @@ class Life:
         self.lines, self.is_over_refunded = left_lines(folded, folded.terms)
         self.is_nothing_left = all(line.is_gone for line in self.lines)
         self.state = self.state_now()
-        self.release_us = folded.release_us(self.store)
+        self.release_us = folded.release_us(self.store.return_days)
         self.find_winners(kept)
         self.shares = [self.share(affiliate, place) for place, affiliate in enumerate(self.winners)]
 
@@ -633,7 +640,7 @@ class Life:
             return folded.out
         if self.is_nothing_left:
             return "returned"
-        return "collected" if "collected" in folded.times else "confirmed"
+        return "collected" if folded.is_collected else "confirmed"
 
     def price(self, affiliate, place, terms, lines):
         """Lines, their sum, this winner's share of it, and the share's parts under rules with a cap by period."""
@@ -648,13 +655,17 @@ class Life:
         wishes, confirmed = {}, 0
         for terms in folded.history:
             _, _, whole, firsts = self.price(affiliate, place, terms, whole_lines(terms))
-            confirmed = whole if terms is folded.confirmed else confirmed
+            if terms is folded.confirmed:
+                confirmed = self.granted(affiliate, whole, firsts)
             wishes.update((rule_id, part) for rule_id, part in firsts.items() if rule_id not in wishes)
-        amount = share - sum(part - min(part, self.grants.get((affiliate, rule_id), part))
-                             for rule_id, part in parts.items())
+        amount = self.granted(affiliate, share, parts)
         is_void = folded.is_out or self.is_nothing_left or affiliate in folded.voided
         return Share(affiliate, full, share, 0 if is_void else amount, confirmed, is_void, lines,
                      {} if self.is_zero else parts, {} if self.is_zero else wishes)
+
+    def granted(self, affiliate, share, parts):
+        """A share less what its parts have over their grants."""
+        return share - sum(max(0, part - self.grants.get((affiliate, rule_id), part)) for rule_id, part in parts.items())
 
 
 if __name__ == "__main__":
