@@ -198,7 +198,7 @@ class History:
         rng = self.rng
         if self.calm or rng.random() < 0.3:
             event.customer = self.customer
-        chance = 1 if self.calm else 0.7 if kind in ("placed", "confirmed") else 0.1
+        chance = 1 if self.calm else 0.85 if kind in ("placed", "confirmed") else 0.1
         if rng.random() < chance and self.clicks:
             event.clicks = list(self.clicks) if self.calm else rng.sample(self.clicks, rng.randint(1, len(self.clicks)))
         if rng.random() < chance and self.codes:

@@ -350,7 +350,7 @@ def left_lines(folded, terms):
     lines = []
     for i, line in enumerate(terms.lines):
         amount, quantity = max(figures[i] for figures, _ in streams)
-        is_over = is_over or amount > discounted[i]
+        is_over = is_over or amount > discounted[i] or quantity > line.quantity
         amount += half_up(Fraction(discounted[i] * uncollected[i], line.quantity))
         lines.append(Left(discounted[i], max(0, discounted[i] - amount),
                           max(0, line.quantity - quantity - uncollected[i])))
@@ -359,6 +359,8 @@ def left_lines(folded, terms):
     is_over = is_over or of_order > rest
     for line, part in zip(lines, spread(min(of_order, rest), [line.left for line in lines])):
         line.left -= part
+        if of_order > 0 and of_order >= rest:
+            line.quantity = 0
     return lines, is_over
 
 
@@ -632,12 +634,12 @@ class Life:
 
     def state_now(self):
         folded = self.folded
-        if folded.confirmed is None:
-            return "placed"
         if folded.is_conflict:
             return "conflict"
         if folded.out:
             return folded.out
+        if folded.confirmed is None:
+            return "placed"
         if self.is_nothing_left:
             return "returned"
         return "collected" if folded.is_collected else "confirmed"
@@ -659,7 +661,7 @@ class Life:
                 confirmed = self.granted(affiliate, whole, firsts)
             wishes.update((rule_id, part) for rule_id, part in firsts.items() if rule_id not in wishes)
         amount = self.granted(affiliate, share, parts)
-        is_void = folded.is_out or self.is_nothing_left or affiliate in folded.voided
+        is_void = folded.is_out or affiliate in folded.voided or self.is_nothing_left and full == 0
         return Share(affiliate, full, share, 0 if is_void else amount, confirmed, is_void, lines,
                      {} if self.is_zero else parts, {} if self.is_zero else wishes)
 

@@ -1,0 +1,330 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random orders as signed webhooks, in random orders of arrival, to two attributors: the rows are those of the reference
+in exact fractions (tests/oracle), whichever event came first. WASL_TEST_SEED draws other ones; WASL_TEST_SECONDS of
+them, instead of a bounded few."""
+
+import collections
+import concurrent.futures
+import hashlib
+import itertools
+import os
+import random
+import sys
+import threading
+import time
+import unittest
+
+import stack
+from shop import Attributor, Shop, instant
+
+sys.path.insert(0, str(stack.ROOT / "tests" / "oracle"))
+from book import OrderBook, Room                                               # noqa: E402
+from history import DIGITS, PRODUCTS, History, money_text          # noqa: E402
+from life import Affiliate, Catalogue, Coupon, Rule, Store                      # noqa: E402
+
+SEED = os.environ.get("WASL_TEST_SEED") or str(time.time_ns())
+SECONDS = float(os.environ.get("WASL_TEST_SECONDS") or 0)
+ORDERS, ARRIVALS, SENDERS = 60, 5, 6
+BUSY_ORDERS, BUSY_ARRIVALS = 24, 3
+ROUND_ORDERS = 200       # of a long run, each round with a seed of its own
+AGE_US = 2 * 3600 * 10**6
+PHONE_NUMBER = "+201001234567"
+RATE_BP = 750
+WINDOW_DAYS = "45"       # nothing is released while arrivals are compared
+SETTINGS = (             # model, precedence, collect_on, self-referral, currency
+    ("last", "coupon_first", "collected", "block", "EGP"),
+    ("first", "click_first", "delivered", "review", "JPY"),
+    ("linear", "coupon_first", "collected", "allow", "KWD"),
+    ("linear", "click_first", "collected", "block", "SAR"),
+)
+running = stack.Stack({"timer-interval": "100ms"})
+other = None
+
+
+def setUpModule():
+    global other
+    print("permutations: seed %s" % SEED, flush=True)
+    running.start()
+    other = Attributor(running, database_url=running.env["WASL_ATTRIBUTOR_DATABASE_URL"], timer_interval="100ms").wait_ready()
+
+
+def tearDownModule():
+    if other:
+        other.kill()
+    running.stop()
+
+
+def tampered(query):
+    """What nobody may do, done: past triggers and foreign keys."""
+    running.sql("BEGIN; SET LOCAL session_replication_role = replica; %s; COMMIT" % query, "superuser")
+
+
+def sql_text(value):
+    return "NULL" if value in (None, "") else "'%s'" % value if isinstance(value, str) else str(value)
+
+
+class RandomShop:
+    """A store whose catalogue the reference knows: affiliates of long ago, rules, coupons."""
+
+    numbers = itertools.count(1)
+
+    def __init__(self, settings, return_days, foreign_product):
+        model, precedence, collect_on, self_referral, currency = settings
+        self.currency = currency
+        host = "r%d.example" % next(self.numbers)
+        self.shop = Shop(running, currency=currency, rate="7.5%", host=host, return_days=return_days)
+        running.ctl("store", "set", self.shop.id, "--model", model, "--precedence", precedence, "--collect-on", collect_on,
+                    "--self-referral", self_referral)
+        self.store = Store(self.shop.id, model, precedence, self_referral, collect_on, int(return_days))
+        self.catalogue = Catalogue(self.store)
+        self.add_products(foreign_product)
+        self.add_affiliates()
+        self.catalogue.rules = [Rule(0, "store", rate_bp=RATE_BP)]
+        self.add_rules()
+        self.add_coupons()
+
+    def add_products(self, foreign_product):
+        self.catalogue.product_stores[foreign_product] = 0
+        for external, (_, category) in PRODUCTS.items():
+            words = ("--category", category) if category else ()
+            product = self.shop.product if external == "SKU-1" else self.shop.add_product(external, *words)
+            self.catalogue.products[external] = (product, category if external != "SKU-1" else None)
+            self.catalogue.product_stores[product] = self.shop.id
+
+    def add_affiliates(self):
+        ids = [self.shop.affiliate] + [self.shop.add_affiliate() for _ in range(4)]
+        self.catalogue.affiliates = {number: Affiliate() for number in ids}
+        self.catalogue.affiliates[ids[4]].standing = "suspended"
+        self.catalogue.affiliates[ids[1]].phone = hashlib.sha256(PHONE_NUMBER.encode()).hexdigest()
+        running.ctl("affiliate", "set", ids[1], "--phone", PHONE_NUMBER)
+        tampered("UPDATE wasl.affiliates SET created_at = now() - interval '9 days' WHERE affiliate_id >= {0};"
+                 "UPDATE wasl.affiliate_status SET since = now() - interval '9 days' WHERE affiliate_id >= {0};"
+                 "INSERT INTO wasl.affiliate_status (affiliate_id, since, status) VALUES ({1}, now() - interval '8 days', "
+                 "'suspended')".format(min(ids), ids[4]))
+
+    def add_rules(self):
+        """One of each kind, so that lines fall to different ones."""
+        first, second, third = list(self.catalogue.affiliates)[:3]
+        products = {external: product for external, (product, _) in self.catalogue.products.items()}
+        unit = 10 ** DIGITS[self.currency]
+        for rule in (Rule(0, "product", product=products["SKU-2"], unit=3 * unit, currency=self.currency),
+                     Rule(0, "category", category="bags", rate_bp=1250, unit=unit, cap_line=40 * unit, currency=self.currency),
+                     Rule(0, "affiliate", affiliate=second, rate_bp=333, order=5 * unit, cap_order=90 * unit,
+                          currency=self.currency),
+                     Rule(0, "affiliate_product", affiliate=third, product=products["SKU-1"], rate_bp=2000, priority=1),
+                     Rule(0, "affiliate_product", affiliate=third, product=products["SKU-1"], rate_bp=100),
+                     Rule(0, "affiliate_category", affiliate=first, category="shoes", rate_bp=900),
+                     Rule(0, "store", rate_bp=5000, currency="USD", cap_line=1, priority=9)):
+            self.insert_rule(rule)
+
+    def insert_rule(self, rule):
+        values = (self.shop.id, rule.level, rule.affiliate or None, rule.product or None, rule.category, rule.rate_bp, rule.unit,
+                  rule.order, rule.cap_line, rule.cap_order, rule.cap_period, rule.currency, rule.priority, "-infinity")
+        tampered("INSERT INTO wasl.rules (store_id, level, affiliate_id, product_id, category, rate_bp, fixed_unit_minor, "
+                 "fixed_order_minor, cap_line_minor, cap_order_minor, cap_period_minor, currency, priority, valid_from) "
+                 "VALUES (%s)" % ", ".join(map(sql_text, values)))
+        self.catalogue.rules.append(rule)
+        rule.id = len(self.catalogue.rules)
+
+    def add_coupons(self):
+        owners = list(self.catalogue.affiliates)
+        for number, (code, owner) in enumerate((("AHMEDSHOP", owners[0]), ("MONASHOP", owners[2]), ("SARASHOP", owners[4])), 1):
+            running.sql("SELECT wasl.coupon_add(%d, '%s', %d, is_forced => true)" % (self.shop.id, code, owner))
+            self.catalogue.coupons[code] = Coupon(number, owner)
+        tampered("UPDATE wasl.coupons SET valid_from = '-infinity', created_at = now() - interval '9 days' WHERE store_id = {0};"
+                 "UPDATE wasl.coupon_status SET since = now() - interval '9 days' WHERE store_id = {0}".format(self.shop.id))
+
+    def webhook(self, event, order_id):
+        """An event as its storefront sends it."""
+        digits = DIGITS[self.currency]
+        data = {"order_id": order_id, "lines": [self.line(line, digits, bool(event.currency)) for line in event.lines] or None,
+                "order_version": event.version, "placed_at": event.placed_us and instant(event.placed_us / 10**6),
+                "currency": event.currency or None, "discount": money_text(event.discount, digits) if event.discount else None,
+                "clicks": [self.token(click) for click in event.clicks] or None, "coupons": event.coupons or None,
+                "customer": {"phone_sha256": event.customer} if event.customer else None,
+                "prices_include_tax": event.inclusive if event.currency else None, "test": event.test or None}
+        if event.refunded_amount is not None:
+            data["refunded_amount"] = money_text(event.refunded_amount, digits)
+        return {"type": event.kind, "timestamp": instant(event.at_us / 10**6),
+                "data": {name: value for name, value in data.items() if value is not None}}
+
+    def line(self, line, digits, has_terms):
+        told = {"line_id": line.line_id}
+        if has_terms:
+            told.update(product_id=line.product, quantity=line.quantity, unit_price=money_text(line.unit, digits),
+                        discount=money_text(line.discount, digits))
+            if line.tax_bp is not None:
+                told["tax_rate"] = "%d.%02d%%" % divmod(line.tax_bp, 100)
+        for name, value in (("collected_quantity", line.collected), ("refunded_quantity", line.refunded)):
+            told.update({name: value} if value is not None else {})
+        if line.refunded_amount is not None:
+            told["refunded_amount"] = money_text(line.refunded_amount, digits)
+        return told
+
+    def token(self, click):
+        if click.result != "ok":
+            return "rubbish"
+        return self.shop.keys().mint_click(click.affiliate, click.product, click.ms, click.window_s,
+                                           click_id=bytes.fromhex(click.click_id))
+
+
+class Case(unittest.TestCase):
+    """Sends, reads back, compares."""
+
+    def setUp(self):
+        self.rng = random.Random("%s %s" % (SEED, self.id()))
+        self.numbers = itertools.count()
+
+    def shops(self, return_days):
+        foreign = Shop(running, host="f%d.example" % time.monotonic_ns()).product
+        return [RandomShop(settings, return_days, foreign) for settings in SETTINGS]
+
+    def draw(self, shops, calm=False):
+        shop = self.rng.choice(shops)
+        placed_us = (time.time_ns() // 1000 - AGE_US) // 10**6 * 10**6
+        return shop, History(self.rng, calm=calm, placed_us=placed_us, shop=(shop.catalogue, shop.currency))
+
+    def arrive(self, shop, drawn, order_id):
+        """Its events in a random order, each to one of the two, as a sender does: again after a 503."""
+        rng = random.Random("%s %s" % (SEED, order_id))
+        events = list(drawn.events)
+        rng.shuffle(events)
+        for event in events:
+            webhook, name = shop.webhook(event, order_id), order_id + "-" + event.id
+            for _ in range(20):
+                answer = self.send(rng, shop, webhook, name)
+                if answer.status != 503:
+                    break
+                time.sleep(0.05)
+            self.assertEqual(answer.status, 200, (SEED, order_id, webhook, answer))
+        return [event.id for event in events]
+
+    def send(self, rng, shop, webhook, name):
+        if rng.random() < 0.5:
+            return other.send(shop.shop.store, webhook, name)
+        return running.send_event(shop.shop.store, webhook, webhook_id=name)
+
+    def arrivals(self, shops, count, ways, calm=False):
+        """{order id: (shop, drawn, the way its events came)}."""
+        orders = []
+        for _ in range(count):
+            shop, drawn = self.draw(shops, calm)
+            orders += [(shop, drawn, "%s-%d-%d" % (self.id().rpartition("_")[2], next(self.numbers), way)) for way in range(ways)]
+        with concurrent.futures.ThreadPoolExecutor(SENDERS) as pool:
+            came = list(pool.map(lambda order: self.arrive(*order), orders))
+        return {order_id: (shop, drawn, way) for (shop, drawn, order_id), way in zip(orders, came)}
+
+    def check_rows(self, orders):
+        ids = "('%s')" % "', '".join(orders)
+        rows, states = collections.defaultdict(list), {}
+        for order, *row in running.sql(
+                "SELECT order_id, affiliate_id, kind, state, amount_minor, amount_confirmed_minor, wasl.to_us(CASE WHEN state = "
+                "'held' THEN release_at END) FROM wasl.commissions WHERE state <> 'voided' AND order_id IN " + ids):
+            rows[order].append(tuple(row))
+        for order, state, is_waiting in running.sql("SELECT order_id, state, is_waiting FROM wasl.orders WHERE order_id IN " + ids):
+            states[order] = (state, is_waiting == "t")
+        for order, (shop, drawn, way) in orders.items():
+            book = OrderBook(shop.catalogue, Room(drawn.room)).post(drawn.events)
+            release = str(book.life.release_us)
+            want = sorted((str(row.affiliate), row.kind, row.state, str(row.amount), str(row.confirmed),
+                           release if row.state == "held" else "") for row in book.rows if row.state != "voided")
+            about = "seed %s order %s came as %s:\n%s" % (SEED, order, way, "\n".join(
+                str(shop.webhook(event, order)) for event in drawn.events))
+            self.assertEqual(sorted(rows[order]), want, about)
+            self.assertEqual(states[order], (book.life.state, book.life.folded.is_waiting), about)
+
+    def check_sums(self, orders):
+        """With timers and payouts in between only what each affiliate has of the order is told."""
+        ids = "('%s')" % "', '".join(orders)
+        sums = collections.defaultdict(dict)
+        for order, affiliate, amount in running.sql(
+                "SELECT order_id, affiliate_id, sum(amount_minor) FROM wasl.commissions WHERE order_id IN %s "
+                "GROUP BY 1, 2 HAVING sum(amount_minor) <> 0" % ids):
+            sums[order][int(affiliate)] = int(amount)
+        for order, (shop, drawn, way) in orders.items():
+            book = OrderBook(shop.catalogue, Room(drawn.room)).post(drawn.events)
+            self.assertEqual(sums[order], book.due(), "seed %s order %s came as %s:\n%s" % (SEED, order, way, "\n".join(
+                str(shop.webhook(event, order)) for event in drawn.events)))
+
+    def check_verify(self):
+        self.assertEqual(running.ctl("verify"), {"ok": True, "broken": []}, SEED)
+
+    def rounds(self, count):
+        """One bounded round, or as many as there is time for."""
+        deadline = time.monotonic() + SECONDS
+        yield count
+        while time.monotonic() < deadline:
+            yield ROUND_ORDERS
+
+
+class Arrival(Case):
+    def test_rows_and_states_are_those_of_the_reference(self):
+        shops, total = self.shops(WINDOW_DAYS), 0
+        for count in self.rounds(ORDERS):
+            orders = self.arrivals(shops, count, ARRIVALS)
+            self.check_rows(orders)
+            self.check_verify()
+            total += len(orders)
+        print("permutations: %d orders arrived as the reference has it" % total)
+
+
+class Teller(threading.Thread):
+    """Somebody drafts, somebody else approves, and the bank pays, refuses or sends back; until it is told to stop."""
+
+    def __init__(self, seed):
+        super().__init__(daemon=True)
+        self.rng, self.is_over, self.trouble, self.paid = random.Random(seed), threading.Event(), None, 0
+
+    def run(self):
+        while not self.is_over.wait(self.rng.uniform(0, 0.3)):
+            try:
+                self.turn()
+            except AssertionError as err:
+                self.trouble = err
+                return
+
+    def turn(self):
+        running.sql("SELECT count(*) FROM wasl.payout_draft()")
+        drafts = [row[0] for row in running.sql("SELECT payout_id FROM wasl.payouts WHERE state = 'draft'")]
+        self.each("cashier", "wasl.payout_approve(%s)", drafts)
+        if self.rng.random() < 0.7:
+            running.sql("SELECT count(*) FROM wasl.payout_execute()")
+        for reference, state in running.sql("SELECT reference, state FROM wasl.payouts WHERE state = 'executed' OR (state = 'paid' "
+                                            "AND random() < 0.1)"):
+            result = "bounced" if state == "paid" else self.rng.choice(("paid", "paid", "failed"))
+            self.each("owner", "wasl.payout_import('%%s', '%s')" % result, [reference])
+            self.paid += result == "paid"
+
+    def each(self, role, call, names):
+        """What has changed meanwhile is refused; that is what a draft is for."""
+        for name in names:
+            running.sql("DO $$ BEGIN PERFORM %s; EXCEPTION WHEN check_violation THEN NULL; END $$" % (call % name), role)
+
+    def stop(self):
+        self.is_over.set()
+        self.join(stack.WAIT_LIMIT_S)
+        if self.trouble:
+            raise self.trouble
+
+
+class Busy(Case):
+    def test_sums_are_those_of_the_reference_with_timers_and_payouts_in_between(self):
+        shops, total, teller = self.shops("0"), 0, Teller(SEED)
+        running.sql("UPDATE wasl.affiliates SET payout_method = 'bank', payout_account = 'EG1'")
+        teller.start()
+        try:
+            for count in self.rounds(BUSY_ORDERS):
+                orders = self.arrivals(shops, count, BUSY_ARRIVALS, True)
+                self.check_sums(orders)
+                self.check_verify()
+                total += len(orders)
+        finally:
+            teller.stop()
+        states = running.sql("SELECT kind, state, count(*) FROM wasl.commissions GROUP BY 1, 2 ORDER BY 1, 2")
+        print("permutations: %d orders under timers and %d payouts; rows: %s" % (total, teller.paid, "; ".join(
+            " ".join(row) for row in states)))
+        self.assertGreater(teller.paid, 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
