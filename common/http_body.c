@@ -113,7 +113,8 @@ static enum http_body_result feed_chunked(struct http_body *body, struct str raw
 }
 
 /* The bytes between two pieces of data are sizes, extensions, trailers and line ends: no more than
- * their limit, and no CR without LF or LF without CR, which llhttp lets pass in places. */
+ * their limit; no CR without LF or LF without CR, no folded trailer and none without a name, which
+ * llhttp lets pass in places. */
 static bool check_framing(struct http_body *body, const char *end)
 {
 	const char *at = body->framing_from;
@@ -126,7 +127,8 @@ static bool check_framing(struct http_body *body, const char *end)
 	}
 	body->extra += len;
 	for (char last = body->framing_last; at < end; last = *at++) {
-		if ((*at == '\n') != (last == '\r')) {
+		const bool is_line_bad = last == '\n' && (*at == ':' || *at == ' ' || *at == '\t');
+		if (is_line_bad || (*at == '\n') != (last == '\r')) {
 			refuse(body, HTTP_BODY_REFUSED);
 			return false;
 		}

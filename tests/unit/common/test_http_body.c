@@ -138,6 +138,9 @@ static const struct chunk_row {
 	{"1;x\na\r\n0\r\n\r\n", HTTP_BODY_REFUSED, NULL, 0},
 	{"1\rX\na\r\n0\r\n\r\n", HTTP_BODY_REFUSED, NULL, 0},
 	{"1\r\na\r\n0\r\n: y\n\r\n", HTTP_BODY_REFUSED, NULL, 0},
+	{"1\r\na\r\n0\r\n: y\r\n\r\n", HTTP_BODY_REFUSED, NULL, 0},
+	{"1\r\na\r\n0\r\nX: y\r\n folded\r\n\r\n", HTTP_BODY_REFUSED, NULL, 0},
+	{"1\r\na\r\n0\r\n\tX: y\r\n\r\n", HTTP_BODY_REFUSED, NULL, 0},
 	{"10000000000000000\r\n", HTTP_BODY_REFUSED, NULL, 0},
 	{"100000000000000000000000000000001\r\n", HTTP_BODY_REFUSED, NULL, 0},
 	/* Too large: refused at the size, before the data. */
