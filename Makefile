@@ -87,7 +87,7 @@ $(OUT)/gen/schema_files.h: $(SCHEMA_FILES) Makefile
 $(call objs,attributor) $(OUT)/attributor/main.o $(call objs,ctl) $(OUT)/ctl/main.o: | $(OUT)/gen/schema_files.h
 
 # The attributor's core that does no I/O: all that waslctl has of it. tests/lint.py knows its headers.
-CORE = $(patsubst %.c,$(OUT)/%.o,$(wildcard $(patsubst %,attributor/%.c,order fold left commission match price decide* \
+CORE = $(patsubst %.c,$(OUT)/%.o,$(wildcard $(patsubst %,attributor/%.c,order outcome fold left commission match price* decide* \
 	moves* event_json* json_text arena)))
 ATTRIBUTOR_OBJS = $(call objs,attributor) $(call objs,attributor/platforms)
 $(BIN)/wasl-tracker: LIBS = $(LIBS_common)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * An order's decision: its first event with a candidate that stands says who, its last confirmed
- * one how much. */
+ * An order's decision: what its events come to, who earned it, how much of it, and when it is
+ * theirs. */
 #include "decide.h"
 
 #include <stdlib.h>
@@ -8,153 +8,146 @@
 
 #include "decide_parts.h"
 
-static enum decide_status check_currency(
-	const struct event *const *events, unsigned count, const struct folded *folded);
-static enum decide_status price_winner(const struct decide_known *known, struct decision *decision);
-static bool price_lines(const struct decide_known *known, const struct decision *decision,
-	struct decide_share *share);
-static const struct rule *find_rule(const struct decide_known *known,
-	const struct decision *decision, uint32_t affiliate_id, const struct order_line *line,
-	enum outcome *why);
-static const struct decide_frozen *find_frozen(
-	const struct decide_known *known, uint32_t affiliate_id, const struct order_line *line);
-static const struct decide_product *find_product(
-	const struct decide_known *known, struct str external_id);
-static enum outcome share_reason(const struct decision *decision, const struct decide_share *share);
+#define DECIDE_REVIEW_NAME(name, text) [DECIDE_REVIEW_##name] = text,
+static const char *const review_names[DECIDE_REVIEW_COUNT] = {DECIDE_REVIEWS(DECIDE_REVIEW_NAME)};
+
+static enum decide_status check_events(const struct decide_work *work);
+static unsigned find_arrived(const struct decide_work *work);
+static enum decide_status take_lines(struct decide_work *work);
+static void conclude(struct decide_work *work);
+static void take_coupon(struct decide_work *work);
+
+const char *decide_review_name(enum decide_review review)
+{
+	return review_names[review];
+}
 
 const char *decision_result_name(enum decision_result result)
 {
-	return result == DECISION_ATTRIBUTED ? "attributed" : "unattributed";
+	switch (result) {
+	case DECISION_ATTRIBUTED:
+		return "attributed";
+	case DECISION_UNATTRIBUTED:
+		return "unattributed";
+	case DECISION_CONFLICT:
+		return "conflict";
+	}
+	return "";
 }
 
 enum decide_status decide_order(const struct decide_known *known, const struct event **events,
 	unsigned count, struct decision *decision)
 {
+	struct decide_work work = {
+		.known = known, .events = events, .count = count, .decision = decision};
 	memset(decision, 0, sizeof(*decision));
-	decision->winner = -1;
 	fold_sort(events, count);
 	fold_order(events, count, &decision->folded);
-	if (decision->folded.first == NULL)
-		return DECIDE_NOTHING;
-	const enum decide_status status = check_currency(events, count, &decision->folded);
+	work.first_arrived = find_arrived(&work);
+	enum decide_status status = check_events(&work);
+	if (status == DECIDE_OK && decision->folded.first == NULL)
+		status = DECIDE_NOTHING;
+	if (status == DECIDE_OK)
+		status = take_lines(&work);
 	if (status != DECIDE_OK)
 		return status;
-	decide_candidates(known, events, count, decision);
-	decision->result = decision->winner >= 0 ? DECISION_ATTRIBUTED : DECISION_UNATTRIBUTED;
-	if (decision->folded.is_test) {
-		decision->result = DECISION_UNATTRIBUTED;
-		decision->reason = OUTCOME_TEST_ORDER;
-		decision->evidence = EVIDENCE_NONE;
-	}
-	return price_winner(known, decision);
+	decide_candidates(&work);
+	decide_winners(&work);
+	conclude(&work);
+	take_coupon(&work);
+	return decide_shares(&work);
 }
 
 void decision_release(struct decision *decision)
 {
-	for (unsigned i = 0; i < decision->share_count; i++)
+	for (unsigned i = 0; i < decision->share_count; i++) {
 		free(decision->shares[i].lines);
+		free(decision->shares[i].rules);
+		free(decision->shares[i].grants);
+	}
 	decision->share_count = 0;
 }
 
-/* An order's currency is that of its first event; the deferred types have no say. */
-static enum decide_status check_currency(
-	const struct event *const *events, unsigned count, const struct folded *folded)
+/* One currency for all that name one; and the amounts of what is new fit it, once it is known. */
+static enum decide_status check_events(const struct decide_work *work)
 {
-	for (unsigned i = 0; i < count; i++) {
-		if (!event_type_is_deferred(events[i]->type) &&
-			strcmp(events[i]->currency, folded->first->currency) != 0)
+	const struct event *const first = work->decision->folded.first;
+	const char *currency = "";
+	for (unsigned i = 0; i < work->count; i++) {
+		const char *const next = work->events[i]->currency;
+		if (currency[0] != '\0' && next[0] != '\0' && strcmp(currency, next) != 0)
 			return DECIDE_CURRENCY;
+		if (next[0] != '\0')
+			currency = next;
 	}
+	for (unsigned i = 0; i < work->known->arrived_count && first != NULL; i++)
+		switch (left_check_amounts(work->known->arrived[i], first->digits)) {
+		case LEFT_OK:
+			break;
+		case LEFT_OVERFLOW:
+			return DECIDE_OVERFLOW;
+		case LEFT_BAD_AMOUNT:
+			return DECIDE_BAD_AMOUNT;
+		}
 	return DECIDE_OK;
 }
 
-static enum decide_status price_winner(const struct decide_known *known, struct decision *decision)
+static unsigned find_arrived(const struct decide_work *work)
 {
-	const struct event *terms = decision->folded.terms;
-	struct decide_share *share = &decision->shares[0];
-	if (decision->winner >= 0)
-		share->affiliate_id =
-			decision->candidates[decision->winner].click.claim.link.affiliate_id;
-	share->lines = calloc(terms->line_count > 0 ? terms->line_count : 1, sizeof(*share->lines));
-	if (share->lines == NULL)
-		return DECIDE_NO_MEMORY;
-	decision->share_count = 1;
-	if (!price_bases(terms, share->lines))
+	for (unsigned i = 0; i < work->count; i++)
+		for (unsigned k = 0; k < work->known->arrived_count; k++)
+			if (work->events[i] == work->known->arrived[k])
+				return i;
+	return work->count;
+}
+
+static enum decide_status take_lines(struct decide_work *work)
+{
+	const struct decide_known *const known = work->known;
+	struct decision *const decision = work->decision;
+	struct folded *const folded = &decision->folded;
+	if (folded->terms->line_count > ORDER_LINES_MAX ||
+		left_lines(work->events, work->count, folded, folded->terms, work->left,
+			&work->left_result) != LEFT_OK)
 		return DECIDE_OVERFLOW;
-	if (share->affiliate_id != 0 && !price_lines(known, decision, share))
-		return DECIDE_OVERFLOW;
-	share->reason = share_reason(decision, share);
+	folded->state =
+		fold_state(folded, known->collects_on_delivery, work->left_result.is_nothing_left);
+	decision->is_collected = fold_is_collected(folded, known->collects_on_delivery);
+	decision->release_us =
+		fold_release_us(folded, known->collects_on_delivery, known->return_days);
+	decision->is_total_wrong = left_is_total_wrong(folded->terms, work->left);
+	if (work->left_result.is_over_refunded)
+		decision->reviews |= 1u << DECIDE_REVIEW_OVER_REFUND;
+	if (folded->state == ORDER_CONFLICT)
+		decision->reviews |= 1u << DECIDE_REVIEW_CONFLICT;
 	return DECIDE_OK;
 }
 
-static bool price_lines(const struct decide_known *known, const struct decision *decision,
-	struct decide_share *share)
+static void conclude(struct decide_work *work)
 {
-	const struct event *terms = decision->folded.terms;
-	for (unsigned i = 0; i < terms->line_count; i++) {
-		const struct order_line *line = &terms->lines[i];
-		struct price_line *priced = &share->lines[i];
-		enum outcome why = OUTCOME_NONE;
-		const struct rule *rule =
-			find_rule(known, decision, share->affiliate_id, line, &why);
-		if (!price_line_amount(priced, rule, why, line->quantity) ||
-			!money_add(share->amount_minor, priced->amount_minor, &share->amount_minor))
-			return false;
+	struct decision *const decision = work->decision;
+	const bool has_winner = work->winner_count > 0 && !work->is_self_referral;
+	decision->result = has_winner ? DECISION_ATTRIBUTED : DECISION_UNATTRIBUTED;
+	decision->reason = work->reason;
+	decision->evidence = work->evidence;
+	if (decision->folded.is_test) {
+		decision->result = DECISION_UNATTRIBUTED;
+		decision->reason = OUTCOME_TEST_ORDER;
+		decision->evidence = EVIDENCE_NONE;
+		decision->winning_click = NULL;
+	} else if (decision->folded.state == ORDER_CONFLICT) {
+		decision->result = DECISION_CONFLICT;
+		decision->reason = decision->folded.out_reason;
 	}
-	return true;
 }
 
-/* What an earlier version froze holds; what it had not is looked up at placed_at. */
-static const struct rule *find_rule(const struct decide_known *known,
-	const struct decision *decision, uint32_t affiliate_id, const struct order_line *line,
-	enum outcome *why)
+/* An operator's reassignment changes whose the sale is, not that the coupon was used. */
+static void take_coupon(struct decide_work *work)
 {
-	const struct decide_frozen *frozen = find_frozen(known, affiliate_id, line);
-	if (frozen != NULL) {
-		*why = frozen->why;
-		return frozen->rule.rule_id != 0 ? &frozen->rule : NULL;
-	}
-	const struct decide_product *product = find_product(known, line->product_id);
-	const struct rule_query query = {.affiliate_id = affiliate_id,
-		.product_id = product != NULL ? product->product_id : 0,
-		.category = product != NULL ? product->category : (struct str){0},
-		.currency = decision->folded.first->currency,
-		.placed_us = decision->folded.placed_us};
-	return rule_pick(known->rules, known->rule_count, &query, why);
-}
-
-static const struct decide_frozen *find_frozen(
-	const struct decide_known *known, uint32_t affiliate_id, const struct order_line *line)
-{
-	for (unsigned i = 0; i < known->frozen_count; i++) {
-		const struct decide_frozen *frozen = &known->frozen[i];
-		if (frozen->affiliate_id == affiliate_id &&
-			str_equal(frozen->line_id, line->line_id) &&
-			str_equal(frozen->product_id, line->product_id))
-			return frozen;
-	}
-	return NULL;
-}
-
-static const struct decide_product *find_product(
-	const struct decide_known *known, struct str external_id)
-{
-	for (unsigned i = 0; i < known->product_count; i++) {
-		if (known->products[i].store_id == known->store_id &&
-			str_equal(known->products[i].external_id, external_id))
-			return &known->products[i];
-	}
-	return NULL;
-}
-
-/* Of a zero amount: why its first line that has a reason came to nothing. */
-static enum outcome share_reason(const struct decision *decision, const struct decide_share *share)
-{
-	if (share->amount_minor != 0)
-		return decision->reason;
-	for (unsigned i = 0; i < decision->folded.terms->line_count; i++) {
-		if (share->lines[i].reason != OUTCOME_NONE)
-			return share->lines[i].reason;
-	}
-	return decision->reason;
+	struct decision *const decision = work->decision;
+	if (decision->folded.is_test)
+		return;
+	decision->coupon_id =
+		decision->is_winner_kept ? work->known->coupon_taken : work->match.coupon_id;
+	decision->takes_coupon = decision->coupon_id != 0 && !decision->folded.gives_coupon_back;
 }

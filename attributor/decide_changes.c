@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The moves of money between the rows of an order as they stand and its decision. */
-#include "decide.h"
+#include "decide_changes.h"
 
 static const struct decide_share *find_share(
 	const struct decision *decision, uint32_t affiliate_id);
@@ -83,9 +83,8 @@ static bool change_row(const struct decision *decision, const struct commission_
  * among those that count, somebody else's click decides. */
 static enum outcome void_reason(const struct decision *decision, uint32_t affiliate_id)
 {
-	enum outcome reason = decision->winner >= 0 && !decision->folded.is_test
-				      ? OUTCOME_LOST_TO_CLICK
-				      : decision->reason;
+	enum outcome reason =
+		decision->result == DECISION_ATTRIBUTED ? OUTCOME_LOST_TO_CLICK : decision->reason;
 	if (decision->folded.is_test)
 		return reason;
 	for (unsigned i = 0; i < decision->candidate_count; i++) {

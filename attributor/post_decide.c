@@ -64,6 +64,10 @@ static enum batch_step decide_one(struct poster *poster, struct posting *posting
 		refuse(posting, "currency_changed", "the order began in another currency",
 			"/data/currency");
 		break;
+	case DECIDE_BAD_AMOUNT:
+		refuse(posting, "bad_amount", "an amount has more digits than the order's currency",
+			"/data");
+		break;
 	case DECIDE_NO_MEMORY:
 		step = BATCH_NO_MEMORY;
 		break;
@@ -76,8 +80,13 @@ static struct decide_known known_of(struct batch *batch, const struct posting *p
 {
 	struct decide_known known = {.store_id = posting->item->store_id,
 		.model = posting->model,
-		.precedence = posting->precedence.data,
-		.blocks_self_referral = posting->item->self_referral == SELF_REFERRAL_BLOCK,
+		.precedence = str_equal(posting->precedence, STR("click_first"))
+				      ? MATCH_CLICK_FIRST
+				      : MATCH_COUPON_FIRST,
+		.precedence_name = posting->precedence.data,
+		.self_referral = posting->item->self_referral,
+		.arrived = (const struct event *const *)&posting->item->event,
+		.arrived_count = 1,
 		.affiliates = posting->affiliates,
 		.affiliate_count = posting->known_affiliates,
 		.products = posting->products,
@@ -124,10 +133,10 @@ static enum batch_step post_decision(
 	if (is_new)
 		post_write_decision(batch, posting, decision, &text);
 	post_write_money(batch, posting, decision, &money);
-	if (posting->item->self_referral == SELF_REFERRAL_REVIEW &&
-		decision->result == DECISION_ATTRIBUTED &&
-		decision->candidates[decision->winner].is_customer)
-		post_write_review(batch, posting, "self_referral");
+	for (unsigned i = 0; i < DECIDE_REVIEW_COUNT; i++)
+		if ((decision->reviews & 1u << i) != 0)
+			post_write_review(
+				batch, posting, decide_review_name((enum decide_review)i));
 	count_decision(batch, decision, &money);
 	const bool is_deferred = event_type_is_deferred(posting->item->event->type);
 	const struct post_answer answer = {.order_id = posting->item->event->order_id,

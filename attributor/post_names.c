@@ -70,7 +70,7 @@ static enum batch_step take_affiliates(struct batch *batch, const struct db_rows
 static bool take_contact(
 	const struct keyring *keyring, struct str phone, struct str email, struct contact *contact);
 static bool take_hash(const struct keyring *keyring, struct str text, struct contact_hash *hash);
-static bool is_customer(const struct posting *posting, const struct contact *contact);
+static bool keep_hash(struct batch *batch, const struct contact_hash *hash, struct str *kept);
 static enum batch_step take_products(
 	struct batch *batch, const struct db_rows *clicks, const struct db_rows *lines);
 static bool take_product(
@@ -223,12 +223,14 @@ static enum batch_step take_affiliates(struct batch *batch, const struct db_rows
 			if (!take_contact(posting->item->keyring, db_rows_text(rows, row, 3),
 				    db_rows_text(rows, row, 4), &contact))
 				return BATCH_NO_MEMORY; /* OpenSSL has no other reason */
-			posting->affiliates[posting->known_affiliates++] =
-				(struct decide_affiliate){
-					.affiliate_id = (uint32_t)db_rows_int(rows, row, 1),
-					.standing =
-						is_active ? AFFILIATE_ACTIVE : AFFILIATE_SUSPENDED,
-					.is_customer = is_customer(posting, &contact)};
+			struct decide_affiliate *const affiliate =
+				&posting->affiliates[posting->known_affiliates++];
+			affiliate->affiliate_id = (uint32_t)db_rows_int(rows, row, 1);
+			affiliate->standing = is_active ? AFFILIATE_ACTIVE : AFFILIATE_SUSPENDED;
+			affiliate->tier_rate_bp = RULE_NO_RATE;
+			if (!keep_hash(batch, &contact.phone, &affiliate->phone) ||
+				!keep_hash(batch, &contact.email, &affiliate->email))
+				return BATCH_NO_MEMORY;
 		}
 	}
 	return BATCH_GO_ON;
@@ -268,17 +270,9 @@ static bool take_hash(const struct keyring *keyring, struct str text, struct con
 	return true;
 }
 
-static bool is_customer(const struct posting *posting, const struct contact *contact)
+static bool keep_hash(struct batch *batch, const struct contact_hash *hash, struct str *kept)
 {
-	const struct str phone = {contact->phone.hex, contact->phone.len};
-	const struct str email = {contact->email.hex, contact->email.len};
-	for (unsigned i = 0; i < posting->event_count; i++) {
-		const struct event *const event = posting->events[i];
-		if ((phone.len > 0 && str_equal(event->customer_phone, phone)) ||
-			(email.len > 0 && str_equal(event->customer_email, email)))
-			return true;
-	}
-	return false;
+	return arena_keep(&batch->arena, (struct str){hash->hex, hash->len}, kept);
 }
 
 static enum batch_step take_products(
@@ -346,6 +340,7 @@ static enum batch_step take_rules(struct batch *batch, const struct db_rows *row
 static bool take_rule(
 	struct batch *batch, struct rule *rule, const struct db_rows *rows, unsigned row)
 {
+	*rule = rule_empty();
 	rule->rule_id = db_rows_int(rows, row, 1);
 	rule_level_parse(db_rows_text(rows, row, 2), &rule->level);
 	rule->affiliate_id = (uint32_t)db_rows_int(rows, row, 3);

@@ -5,6 +5,7 @@
 
 #include "arena.h"
 #include "decide.h"
+#include "decide_changes.h"
 #include "event_json.h"
 #include "pg_table.h"
 #include "post.h"

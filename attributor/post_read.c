@@ -281,10 +281,7 @@ static void take_frozen(struct decide_frozen *frozen, const struct db_rows *rows
 	frozen->affiliate_id = (uint32_t)db_rows_int(rows, row, 1);
 	frozen->why = outcome_of(db_rows_text(rows, row, 10));
 	struct rule *const rule = &frozen->rule;
-	*rule = (struct rule){.rate_bp = RULE_NO_RATE,
-		.fixed_unit_minor = RULE_NO_FIXED,
-		.valid_from_us = INT64_MIN,
-		.valid_to_us = INT64_MAX};
+	*rule = rule_empty();
 	if (db_rows_is_null(rows, row, 11))
 		return;
 	rule->rule_id = db_rows_int(rows, row, 11);

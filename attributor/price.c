@@ -1,150 +1,167 @@
 /* SPDX-License-Identifier: Apache-2.0
- * How much: the bases of an order's lines, the rule of each, and what comes of both. */
+ * How much: the bases of an order's lines, what each earns under its rule, and what caps and
+ * sharing leave of it. */
 #include "price.h"
 
-#define RULE_LEVEL_NAME(name, text) [RULE_##name] = text,
-static const char *const level_names[RULE_LEVEL_COUNT] = {RULE_LEVELS(RULE_LEVEL_NAME)};
+#include "left.h"
 
-static bool rule_covers(const struct rule *rule, const struct rule_query *query);
-static bool rule_is_in_currency(const struct rule *rule, const char *currency);
-static bool rule_is_before(const struct rule *a, const struct rule *b);
-static bool line_discounted(const struct order_line *line, int64_t *discounted);
 static bool line_net(const struct event *terms, unsigned index, struct price_line *line);
-static int64_t fixed_amount(
-	const struct rule *rule, int64_t quantity, int64_t base_minor, bool *is_capped);
+static bool price_line(struct price_line *line);
+static int64_t fixed_amount(const struct price_line *line, bool *is_capped);
+static bool is_first_of_rule(const struct price_line *lines, unsigned index);
+static bool add_fixed_order(struct price_line *lines, unsigned count, unsigned from);
+static void tell_zero(struct price_line *line);
+static bool is_under(const struct price_line *line, int64_t rule_id);
 
-const char *rule_level_name(enum rule_level level)
+bool price_bases(const struct event *terms, const struct left_line *left, struct price_line *lines)
 {
-	return level_names[level];
-}
-
-bool rule_level_parse(struct str text, enum rule_level *level)
-{
-	for (unsigned i = 0; i < RULE_LEVEL_COUNT; i++) {
-		if (!str_equal(text, str_from(level_names[i])))
-			continue;
-		*level = (enum rule_level)i;
-		return true;
-	}
-	return false;
-}
-
-const struct rule *rule_pick(
-	const struct rule *rules, unsigned count, const struct rule_query *query, enum outcome *why)
-{
-	const struct rule *best = NULL;
-	*why = OUTCOME_NO_RULE;
-	for (unsigned i = 0; i < count; i++) {
-		if (!rule_covers(&rules[i], query))
-			continue;
-		if (!rule_is_in_currency(&rules[i], query->currency))
-			*why = OUTCOME_NO_RULE_FOR_CURRENCY;
-		else if (best == NULL || rule_is_before(&rules[i], best))
-			best = &rules[i];
-	}
-	if (best != NULL)
-		*why = OUTCOME_NONE;
-	return best;
-}
-
-bool price_bases(const struct event *terms, struct price_line *lines)
-{
-	int64_t discounted[ORDER_LINES_MAX];
-	int64_t parts[ORDER_LINES_MAX];
-	int64_t sum = 0;
 	if (terms->line_count > ORDER_LINES_MAX)
 		return false;
 	for (unsigned i = 0; i < terms->line_count; i++) {
-		lines[i] = (struct price_line){0};
-		if (!line_discounted(&terms->lines[i], &discounted[i]) ||
-			!money_add(sum, discounted[i], &sum))
-			return false;
-	}
-	if (terms->discount_minor > sum ||
-		!money_spread(terms->discount_minor, discounted, terms->line_count, parts))
-		return false;
-	for (unsigned i = 0; i < terms->line_count; i++) {
-		lines[i].discounted_minor = discounted[i] - parts[i];
+		lines[i] = (struct price_line){.discounted_minor = left[i].discounted_minor,
+			.left_minor = left[i].left_minor,
+			.quantity_left = left[i].quantity_left};
 		if (!line_net(terms, i, &lines[i]))
 			return false;
 	}
 	return true;
 }
 
-bool price_line_amount(
-	struct price_line *line, const struct rule *rule, enum outcome why, int64_t quantity)
+bool price_order(struct price_line *lines, unsigned count, int64_t *full_minor)
 {
-	bool is_capped = false;
-	line->rule = rule;
-	line->amount_minor = 0;
-	line->reason = why;
-	if (rule == NULL)
-		return true;
-	if (rule->rate_bp != RULE_NO_RATE &&
-		!money_scale(line->base_minor, rule->rate_bp, MONEY_BP_MAX, &line->amount_minor))
-		return false;
-	const int64_t fixed = fixed_amount(rule, quantity, line->base_minor, &is_capped);
-	if (!money_add(line->amount_minor, fixed, &line->amount_minor))
-		return false;
-	line->reason = OUTCOME_NONE;
-	if (is_capped)
-		line->reason = OUTCOME_CAPPED_LINE;
-	else if (line->amount_minor == 0)
-		line->reason = OUTCOME_ROUNDS_TO_ZERO;
+	*full_minor = 0;
+	for (unsigned i = 0; i < count; i++)
+		if (!price_line(&lines[i]))
+			return false;
+	for (unsigned i = 0; i < count; i++)
+		if (is_first_of_rule(lines, i) && !add_fixed_order(lines, count, i))
+			return false;
+	for (unsigned i = 0; i < count; i++)
+		tell_zero(&lines[i]);
+	for (unsigned i = 0; i < count; i++) {
+		const struct rule *const rule = lines[i].rule;
+		if (is_first_of_rule(lines, i) && rule->cap_order_minor != RULE_NO_CAP &&
+			!price_cap(lines, count, rule->rule_id, rule->cap_order_minor,
+				OUTCOME_CAPPED_ORDER))
+			return false;
+	}
+	for (unsigned i = 0; i < count; i++)
+		if (!money_add(*full_minor, lines[i].amount_minor, full_minor))
+			return false;
 	return true;
 }
 
-static bool rule_covers(const struct rule *rule, const struct rule_query *query)
+int64_t price_share(int64_t full_minor, unsigned n, unsigned place)
 {
-	return (rule->affiliate_id == 0 || rule->affiliate_id == query->affiliate_id) &&
-	       (rule->product_id == 0 || rule->product_id == query->product_id) &&
-	       (rule->category.len == 0 || str_equal(rule->category, query->category)) &&
-	       rule->valid_from_us <= query->placed_us && query->placed_us < rule->valid_to_us;
+	return full_minor / n + (place < full_minor % n ? 1 : 0);
 }
 
-static bool rule_is_in_currency(const struct rule *rule, const char *currency)
+bool price_cap(struct price_line *lines, unsigned count, int64_t rule_id, int64_t max_minor,
+	enum outcome reason)
 {
-	return rule->currency[0] == '\0' || str_equal(str_from(rule->currency), str_from(currency));
-}
-
-static bool rule_is_before(const struct rule *a, const struct rule *b)
-{
-	if (a->level != b->level)
-		return a->level < b->level;
-	if (a->priority != b->priority)
-		return a->priority > b->priority;
-	if (a->valid_from_us != b->valid_from_us)
-		return a->valid_from_us > b->valid_from_us;
-	return a->rule_id < b->rule_id;
-}
-
-static bool line_discounted(const struct order_line *line, int64_t *discounted)
-{
-	if (!money_multiply(line->unit_price_minor, line->quantity, discounted) ||
-		line->discount_minor < 0 || line->discount_minor > *discounted)
+	int64_t amounts[ORDER_LINES_MAX], parts[ORDER_LINES_MAX];
+	int64_t sum = 0;
+	if (count > ORDER_LINES_MAX)
 		return false;
-	*discounted -= line->discount_minor;
+	for (unsigned i = 0; i < count; i++) {
+		amounts[i] = is_under(&lines[i], rule_id) ? lines[i].amount_minor : 0;
+		if (!money_add(sum, amounts[i], &sum))
+			return false;
+	}
+	if (sum <= max_minor)
+		return true;
+	if (!money_spread(max_minor, amounts, count, parts))
+		return false;
+	for (unsigned i = 0; i < count; i++) {
+		if (parts[i] == amounts[i])
+			continue;
+		lines[i].amount_minor = parts[i];
+		lines[i].reason = reason;
+	}
 	return true;
 }
 
 static bool line_net(const struct event *terms, unsigned index, struct price_line *line)
 {
-	line->base_minor = line->discounted_minor;
+	line->base_minor = line->left_minor;
 	if (!terms->prices_include_tax)
 		return true;
 	const int tax_bp = terms->lines[index].tax_bp;
-	return tax_bp != ORDER_NO_TAX && money_scale(line->discounted_minor, MONEY_BP_MAX,
+	return tax_bp != ORDER_NO_TAX && money_scale(line->left_minor, MONEY_BP_MAX,
 						 MONEY_BP_MAX + tax_bp, &line->base_minor);
 }
 
+/* Percent and fixed per unit, up to the line's cap. */
+static bool price_line(struct price_line *line)
+{
+	const struct rule *const rule = line->rule;
+	bool is_capped = false;
+	line->amount_minor = 0;
+	if (rule == NULL)
+		return true;
+	const int rate_bp = rule_rate_bp(rule);
+	if (rate_bp != RULE_NO_RATE &&
+		!money_scale(line->base_minor, rate_bp, MONEY_BP_MAX, &line->amount_minor))
+		return false;
+	if (!money_add(line->amount_minor, fixed_amount(line, &is_capped), &line->amount_minor))
+		return false;
+	if (rule->cap_line_minor != RULE_NO_CAP && line->amount_minor > rule->cap_line_minor) {
+		line->amount_minor = rule->cap_line_minor;
+		is_capped = true;
+	}
+	line->reason = is_capped ? OUTCOME_CAPPED_LINE : OUTCOME_NONE;
+	return true;
+}
+
 /* Per unit, never above the line's net; a product beyond int64 is above it too. */
-static int64_t fixed_amount(
-	const struct rule *rule, int64_t quantity, int64_t base_minor, bool *is_capped)
+static int64_t fixed_amount(const struct price_line *line, bool *is_capped)
 {
 	int64_t fixed = 0;
-	if (rule->fixed_unit_minor == RULE_NO_FIXED)
+	if (line->rule->fixed_unit_minor == RULE_NO_FIXED)
 		return 0;
-	*is_capped =
-		!money_multiply(rule->fixed_unit_minor, quantity, &fixed) || fixed > base_minor;
-	return *is_capped ? base_minor : fixed;
+	*is_capped = !money_multiply(line->rule->fixed_unit_minor, line->quantity_left, &fixed) ||
+		     fixed > line->base_minor;
+	return *is_capped ? line->base_minor : fixed;
+}
+
+static bool is_first_of_rule(const struct price_line *lines, unsigned index)
+{
+	if (lines[index].rule == NULL)
+		return false;
+	for (unsigned i = 0; i < index; i++)
+		if (is_under(&lines[i], lines[index].rule->rule_id))
+			return false;
+	return true;
+}
+
+/* Once for all lines of a rule, the first of which is from: on the first that has a unit left. */
+static bool add_fixed_order(struct price_line *lines, unsigned count, unsigned from)
+{
+	const struct rule *const rule = lines[from].rule;
+	if (rule->fixed_order_minor == RULE_NO_FIXED)
+		return true;
+	for (unsigned i = from; i < count; i++)
+		if (is_under(&lines[i], rule->rule_id) && lines[i].quantity_left > 0)
+			return money_add(lines[i].amount_minor, rule->fixed_order_minor,
+				&lines[i].amount_minor);
+	return true;
+}
+
+/* A line beside the one that carries its rule's fixed amount of the order has no reason for its
+ * zero. */
+static void tell_zero(struct price_line *line)
+{
+	const struct rule *const rule = line->rule;
+	if (rule == NULL || line->amount_minor != 0)
+		return;
+	if (line->left_minor == 0 && (line->discounted_minor > 0 || line->quantity_left == 0))
+		line->reason = OUTCOME_RETURNED;
+	else if (line->reason == OUTCOME_NONE &&
+		 (rule_rate_bp(rule) != RULE_NO_RATE || rule->fixed_unit_minor != RULE_NO_FIXED))
+		line->reason = OUTCOME_ROUNDS_TO_ZERO;
+}
+
+static bool is_under(const struct price_line *line, int64_t rule_id)
+{
+	return line->rule != NULL && line->rule->rule_id == rule_id;
 }

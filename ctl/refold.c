@@ -63,8 +63,9 @@ static bool refold_one(struct call *call, const struct refold_order *order,
 {
 	const struct decide_known known = {.store_id = order->store_id,
 		.model = model_of(order->model),
-		.blocks_self_referral = true,
-		.precedence = order->precedence.data,
+		.precedence = str_equal(order->precedence, STR("click_first")) ? MATCH_CLICK_FIRST
+									       : MATCH_COUPON_FIRST,
+		.precedence_name = order->precedence.data,
 		.affiliates = order->affiliates,
 		.affiliate_count = order->affiliate_count,
 		.products = order->products,
@@ -99,6 +100,9 @@ static bool refold_one(struct call *call, const struct refold_order *order,
 		break;
 	case DECIDE_CURRENCY:
 		tell(comparison, "its events are in several currencies");
+		break;
+	case DECIDE_BAD_AMOUNT:
+		tell(comparison, "an amount has more digits than its currency");
 		break;
 	case DECIDE_NO_MEMORY:
 		is_ok = false;
@@ -168,18 +172,16 @@ static bool compare_winner(const struct comparison *comparison)
 			(order->verdicts[i].outcome == OUTCOME_WON_LAST_CLICK ||
 				order->verdicts[i].outcome == OUTCOME_WON_FIRST_CLICK))
 			recorded = &order->verdicts[i];
-	const struct click_claim *won = NULL;
-	if (decision->winner >= 0)
-		won = &decision->candidates[decision->winner].click.claim;
+	const uint8_t *const won = decision->winning_click;
 	const uint32_t recorded_id = recorded != NULL ? recorded->affiliate_id : 0;
-	const uint32_t won_id = won != NULL ? won->link.affiliate_id : 0;
-	if (recorded_id != won_id || (recorded != NULL) != (won != NULL)) {
+	const uint32_t won_id =
+		decision->result == DECISION_ATTRIBUTED ? decision->shares[0].affiliate_id : 0;
+	if (recorded_id != won_id) {
 		tell(comparison, "affiliate %" PRIu32 " won, its events say affiliate %" PRIu32,
 			recorded_id, won_id);
 		return false;
 	}
-	if (won != NULL && recorded != NULL &&
-		memcmp(recorded->click_id, won->click_id, CLICK_ID_BYTES) != 0)
+	if (won != NULL && recorded != NULL && memcmp(recorded->click_id, won, CLICK_ID_BYTES) != 0)
 		tell(comparison, "another click of affiliate %" PRIu32 " won than its events say",
 			won_id);
 	return true;

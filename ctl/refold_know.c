@@ -202,6 +202,7 @@ static void take_affiliate(struct refold_order *order, const struct db_rows *row
 	order->affiliates[order->affiliate_count++] = (struct decide_affiliate){
 		.affiliate_id = affiliate_id,
 		.standing = is_active ? AFFILIATE_ACTIVE : AFFILIATE_SUSPENDED,
+		.tier_rate_bp = RULE_NO_RATE,
 		.is_customer = has_refused(order, affiliate_id, OUTCOME_SELF_REFERRAL) ||
 			       is_left_out(order, affiliate_id),
 	};

@@ -7,6 +7,7 @@
 #include "arena.h"
 #include "call.h"
 #include "decide.h"
+#include "decide_changes.h"
 #include "event_json.h"
 
 #define REFOLD_PAGE_ORDERS 500

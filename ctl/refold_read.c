@@ -272,10 +272,7 @@ static void take_rule(struct decide_frozen *frozen, const struct db_rows *rows, 
 {
 	struct rule *const rule = &frozen->rule;
 	frozen->why = outcome_of(refold_text(rows, row, 8));
-	*rule = (struct rule){.rate_bp = RULE_NO_RATE,
-		.fixed_unit_minor = RULE_NO_FIXED,
-		.valid_from_us = INT64_MIN,
-		.valid_to_us = INT64_MAX};
+	*rule = rule_empty();
 	rule->rule_id = refold_int(rows, row, 9);
 	if (rule->rule_id == 0)
 		return;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "left.h"
 #include "price.h"
 
 #define RECEIVED_US INT64_C(1795248000000000)
@@ -42,6 +43,7 @@ static void check_round_trip(const struct event *event)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct price_line lines[ORDER_LINES_MAX];
+	static struct left_line left[ORDER_LINES_MAX];
 	const struct str text = {.data = (const char *)data, .len = size};
 	const struct event_defaults defaults = {.received_us = RECEIVED_US, .tax_bp = ORDER_NO_TAX};
 	struct event_fault fault;
@@ -52,7 +54,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (event != NULL) {
 		check_round_trip(event);
 		if (event->type == EVENT_PLACED || event->type == EVENT_CONFIRMED)
-			assert(price_bases(event, lines));
+			assert(left_whole(event, left) == LEFT_OK &&
+				price_bases(event, left, lines));
 	}
 	event_free(event);
 	if (event_json_from_facts(text, &event))

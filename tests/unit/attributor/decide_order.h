@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "decide.h"
+#include "decide_changes.h"
 #include "timestamp.h"
 
 #define STORE     7
@@ -16,18 +16,27 @@
 #define PLACED_US (PLACED_S * US_PER_S)
 #define WINDOW_S  (30 * 86400)
 
-static const struct decide_affiliate affiliates[] = {{1, AFFILIATE_ACTIVE, false},
-	{2, AFFILIATE_ACTIVE, false}, {3, AFFILIATE_SUSPENDED, false}};
+#define AFFILIATE(id, how)                                                                      \
+	{                                                                                       \
+		.affiliate_id = (id), .standing = AFFILIATE_##how, .tier_rate_bp = RULE_NO_RATE \
+	}
+static struct decide_affiliate affiliates[] = {
+	AFFILIATE(1, ACTIVE), AFFILIATE(2, ACTIVE), AFFILIATE(3, SUSPENDED)};
 static const struct decide_product products[] = {
 	{.product_id = 10, .store_id = STORE, .external_id = {.data = "SKU", .len = 3}},
 	{.product_id = 11, .store_id = OTHER, .external_id = {.data = "SKU", .len = 3}},
 	{.product_id = 12, .store_id = STORE, .external_id = {.data = "FIX", .len = 3}},
 };
+#define NO_FIXED .fixed_unit_minor = RULE_NO_FIXED, .fixed_order_minor = RULE_NO_FIXED
+#define NO_CAPS                                                        \
+	.cap_line_minor = RULE_NO_CAP, .cap_order_minor = RULE_NO_CAP, \
+	.cap_period_minor = RULE_NO_CAP, .tier_rate_bp = RULE_NO_RATE
 static const struct rule rules[] = {
 	{.rule_id = 1,
 		.level = RULE_STORE,
 		.rate_bp = 1000,
-		.fixed_unit_minor = RULE_NO_FIXED,
+		NO_FIXED,
+		NO_CAPS,
 		.valid_from_us = INT64_MIN,
 		.valid_to_us = INT64_MAX},
 	{.rule_id = 2,
@@ -35,6 +44,8 @@ static const struct rule rules[] = {
 		.product_id = 12,
 		.rate_bp = RULE_NO_RATE,
 		.fixed_unit_minor = 5000,
+		.fixed_order_minor = RULE_NO_FIXED,
+		NO_CAPS,
 		.currency = "EGP",
 		.valid_from_us = INT64_MIN,
 		.valid_to_us = INT64_MAX},
@@ -42,7 +53,8 @@ static const struct rule rules[] = {
 		.level = RULE_AFFILIATE,
 		.affiliate_id = 2,
 		.rate_bp = 500,
-		.fixed_unit_minor = RULE_NO_FIXED,
+		NO_FIXED,
+		NO_CAPS,
 		.valid_from_us = INT64_MIN,
 		.valid_to_us = INT64_MAX},
 };
@@ -55,7 +67,8 @@ static const struct event *given[EVENTS];
 static inline void order_setup(void)
 {
 	known = (struct decide_known){.store_id = STORE,
-		.precedence = "coupon_first",
+		.precedence_name = "coupon_first",
+		.return_days = 14,
 		.affiliates = affiliates,
 		.affiliate_count = sizeof(affiliates) / sizeof(affiliates[0]),
 		.products = products,

@@ -45,7 +45,7 @@ START_TEST(a_confirmed_order_is_attributed_and_priced)
 	ck_assert_int_eq(decision.result, DECISION_ATTRIBUTED);
 	ck_assert_int_eq(decision.reason, OUTCOME_WON_LAST_CLICK);
 	ck_assert_int_eq(decision.evidence, EVIDENCE_TOKEN);
-	ck_assert_int_eq(decision.winner, 0);
+	ck_assert_ptr_eq(decision.winning_click, decision.candidates[0].click.claim.click_id);
 	ck_assert_uint_eq(decision.share_count, 1);
 	ck_assert_uint_eq(decision.shares[0].affiliate_id, 1);
 	ck_assert_int_eq(decision.shares[0].amount_minor, 9090);
@@ -61,7 +61,7 @@ START_TEST(nobody_is_priced_with_bases_alone)
 	ck_assert_int_eq(decide(1), DECIDE_OK);
 	ck_assert_int_eq(decision.result, DECISION_UNATTRIBUTED);
 	ck_assert_int_eq(decision.reason, OUTCOME_ALL_REFUSED);
-	ck_assert_int_eq(decision.winner, -1);
+	ck_assert_ptr_null(decision.winning_click);
 	ck_assert_uint_eq(decision.share_count, 1);
 	ck_assert_uint_eq(decision.shares[0].affiliate_id, 0);
 	ck_assert_int_eq(decision.shares[0].amount_minor, 0);
@@ -109,7 +109,6 @@ START_TEST(an_event_without_a_standing_candidate_leaves_it_to_the_next)
 	add_click(set(2, EVENT_CONFIRMED, 90, "c"), 2, 10, -1);
 	ck_assert_int_eq(decide(3), DECIDE_OK);
 	ck_assert_uint_eq(decision.candidate_count, 4); /* each once, none of the third event */
-	ck_assert_int_eq(decision.winner, 0);
 	ck_assert_int_eq(decision.candidates[0].verdict, OUTCOME_WON_LAST_CLICK);
 	ck_assert_int_eq(decision.candidates[1].verdict, OUTCOME_AFFILIATE_SUSPENDED);
 	ck_assert_int_eq(decision.candidates[2].verdict, OUTCOME_BAD_TOKEN);
@@ -139,7 +138,8 @@ START_TEST(the_deciding_click_has_room_among_many)
 	add_click(set(4, EVENT_CONFIRMED, 60, "b"), 1, 10, -5);
 	ck_assert_int_eq(decide(5), DECIDE_OK);
 	ck_assert_uint_eq(decision.candidate_count, DECIDE_CANDIDATES_MAX);
-	ck_assert_int_eq(decision.winner, DECIDE_CANDIDATES_MAX - 1);
+	ck_assert_ptr_eq(decision.winning_click,
+		decision.candidates[DECIDE_CANDIDATES_MAX - 1].click.claim.click_id);
 	ck_assert_uint_eq(decision.shares[0].affiliate_id, 1);
 }
 END_TEST

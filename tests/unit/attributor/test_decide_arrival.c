@@ -89,7 +89,6 @@ static void assert_same_decision(const struct decision *a, const struct decision
 	ck_assert_int_eq(a->result, b->result);
 	ck_assert_int_eq(a->reason, b->reason);
 	ck_assert_int_eq(a->evidence, b->evidence);
-	ck_assert_int_eq(a->winner, b->winner);
 	ck_assert_uint_eq(a->candidate_count, b->candidate_count);
 	for (unsigned i = 0; i < a->candidate_count; i++) {
 		ck_assert_int_eq(a->candidates[i].verdict, b->candidates[i].verdict);

@@ -29,8 +29,9 @@ static void setup(void)
 /* A click that would win, made clicked_ms; last distinguishes ids of one millisecond. */
 static struct match_candidate click(uint32_t affiliate_id, int64_t clicked_ms, uint8_t last)
 {
-	struct match_candidate candidate = {
-		.product_store_id = STORE, .standing = AFFILIATE_ACTIVE};
+	struct match_candidate candidate = {.affiliate_id = affiliate_id,
+		.product_store_id = STORE,
+		.standing = AFFILIATE_ACTIVE};
 	struct click_claim *claim = &candidate.click.claim;
 	const struct click_bucket bucket = {.high = 1, .low = 2};
 	click_id_make(claim->click_id, clicked_ms, &bucket, last);
@@ -48,7 +49,7 @@ static enum outcome verdict_of(struct match_candidate candidate)
 START_TEST(no_candidates_is_a_reason_of_its_own)
 {
 	match_decide(&input, candidates, 0, &result);
-	ck_assert_int_eq(result.winner, -1);
+	ck_assert_uint_eq(result.winner_count, 0);
 	ck_assert_int_eq(result.reason, OUTCOME_NO_CANDIDATES);
 	ck_assert_int_eq(result.evidence, EVIDENCE_NONE);
 }
@@ -57,7 +58,8 @@ END_TEST
 START_TEST(a_click_wins_alone)
 {
 	ck_assert_int_eq(verdict_of(click(5, PLACED_S * 1000 - 1000, 0)), OUTCOME_WON_LAST_CLICK);
-	ck_assert_int_eq(result.winner, 0);
+	ck_assert_uint_eq(result.winner_count, 1);
+	ck_assert_uint_eq(result.winners[0], 5);
 	ck_assert_int_eq(result.reason, OUTCOME_WON_LAST_CLICK);
 	ck_assert_int_eq(result.evidence, EVIDENCE_TOKEN);
 }
@@ -79,7 +81,7 @@ START_TEST(tokens_that_did_not_open_are_bad_or_revoked)
 		ck_assert_int_eq(verdict_of(candidate),
 			i == TOKEN_REVOKED_KEY ? OUTCOME_KEY_REVOKED : OUTCOME_BAD_TOKEN);
 		ck_assert_int_eq(result.reason, OUTCOME_ALL_REFUSED);
-		ck_assert_int_eq(result.winner, -1);
+		ck_assert_uint_eq(result.winner_count, 0);
 	}
 }
 END_TEST
@@ -168,7 +170,8 @@ START_TEST(the_last_click_wins_wherever_it_stands)
 			candidates[i] = click(i + 1,
 				(PLACED_S - 100) * 1000 + (i == last ? 50000 : (int64_t)i), 0);
 		match_decide(&input, candidates, 3, &result);
-		ck_assert_int_eq(result.winner, (int)last);
+		ck_assert_ptr_eq(result.winning_click, candidates[last].click.claim.click_id);
+		ck_assert_uint_eq(result.winners[0], last + 1);
 		for (unsigned i = 0; i < 3; i++)
 			ck_assert_int_eq(candidates[i].verdict,
 				i == last ? OUTCOME_WON_LAST_CLICK : OUTCOME_LOST_TO_LATER_CLICK);
@@ -183,7 +186,7 @@ START_TEST(the_first_click_wins_in_a_first_click_store)
 	candidates[1] = click(2, (PLACED_S - 20) * 1000, 0);
 	candidates[2] = click(2, (PLACED_S - 5) * 1000, 0);
 	match_decide(&input, candidates, 3, &result);
-	ck_assert_int_eq(result.winner, 1);
+	ck_assert_ptr_eq(result.winning_click, candidates[1].click.claim.click_id);
 	ck_assert_int_eq(result.reason, OUTCOME_WON_FIRST_CLICK);
 	ck_assert_int_eq(candidates[0].verdict, OUTCOME_LOST_TO_EARLIER_CLICK);
 	ck_assert_int_eq(candidates[2].verdict, OUTCOME_LOST_TO_EARLIER_CLICK);
@@ -195,10 +198,10 @@ START_TEST(ties_go_to_the_greater_click_id)
 	candidates[0] = click(1, (PLACED_S - 10) * 1000, 4);
 	candidates[1] = click(2, (PLACED_S - 10) * 1000, 5);
 	match_decide(&input, candidates, 2, &result);
-	ck_assert_int_eq(result.winner, 1);
+	ck_assert_ptr_eq(result.winning_click, candidates[1].click.claim.click_id);
 	input.model = MATCH_FIRST;
 	match_decide(&input, candidates, 2, &result);
-	ck_assert_int_eq(result.winner, 0);
+	ck_assert_ptr_eq(result.winning_click, candidates[0].click.claim.click_id);
 }
 END_TEST
 
@@ -210,7 +213,7 @@ START_TEST(refused_ones_do_not_take_part)
 	candidates[2] = (struct match_candidate){.is_coupon = true, .coupon = STR("AHMED10")};
 	candidates[3] = (struct match_candidate){.click = {.result = TOKEN_NOT_OURS}};
 	match_decide(&input, candidates, 4, &result);
-	ck_assert_int_eq(result.winner, 0);
+	ck_assert_ptr_eq(result.winning_click, candidates[0].click.claim.click_id);
 	ck_assert_int_eq(candidates[0].verdict, OUTCOME_WON_LAST_CLICK);
 	ck_assert_int_eq(candidates[1].verdict, OUTCOME_AFFILIATE_SUSPENDED);
 	ck_assert_int_eq(candidates[2].verdict, OUTCOME_COUPON_UNKNOWN);

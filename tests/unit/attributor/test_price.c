@@ -7,6 +7,8 @@
 
 #include <check.h>
 
+#include "left.h"
+
 #define LINES 8
 
 static struct event terms;
@@ -29,23 +31,26 @@ static void add_line(int64_t unit_price, int64_t quantity, int64_t discount, int
 
 static struct rule percent(int bp)
 {
-	return (struct rule){.rule_id = 1,
-		.level = RULE_STORE,
-		.rate_bp = bp,
-		.fixed_unit_minor = RULE_NO_FIXED,
-		.valid_from_us = INT64_MIN,
-		.valid_to_us = INT64_MAX};
+	struct rule rule = rule_empty();
+	rule.rule_id = 1;
+	rule.rate_bp = bp;
+	return rule;
+}
+
+/* The bases of the terms with nothing taken off. */
+static bool bases(void)
+{
+	struct left_line left[LINES];
+	return left_whole(&terms, left) == LEFT_OK && price_bases(&terms, left, priced);
 }
 
 static int64_t total(const struct rule *rule)
 {
 	int64_t sum = 0;
-	ck_assert(price_bases(&terms, priced));
-	for (unsigned i = 0; i < terms.line_count; i++) {
-		ck_assert(
-			price_line_amount(&priced[i], rule, OUTCOME_NONE, terms.lines[i].quantity));
-		ck_assert(money_add(sum, priced[i].amount_minor, &sum));
-	}
+	ck_assert(bases());
+	for (unsigned i = 0; i < terms.line_count; i++)
+		priced[i].rule = rule;
+	ck_assert(price_order(priced, terms.line_count, &sum));
 	return sum;
 }
 
@@ -120,17 +125,17 @@ START_TEST(tax_is_each_lines_own_and_ignored_when_prices_are_net)
 	add_line(10001, 1, 0, 0);
 	add_line(10, 1, 0, 10000);
 	terms.prices_include_tax = true;
-	ck_assert(price_bases(&terms, priced));
+	ck_assert(bases());
 	ck_assert_int_eq(priced[0].base_minor, 10000);
 	ck_assert_int_eq(priced[1].base_minor, 10001);
 	ck_assert_int_eq(priced[2].base_minor, 5);
 	terms.prices_include_tax = false;
-	ck_assert(price_bases(&terms, priced));
+	ck_assert(bases());
 	ck_assert_int_eq(priced[0].base_minor, 10500);
 	lines[1].tax_bp = ORDER_NO_TAX;
-	ck_assert(price_bases(&terms, priced));
+	ck_assert(bases());
 	terms.prices_include_tax = true;
-	ck_assert(!price_bases(&terms, priced));
+	ck_assert(!bases());
 }
 END_TEST
 
@@ -139,15 +144,15 @@ START_TEST(order_discounts_spread_by_largest_remainder)
 	for (unsigned i = 0; i < 3; i++)
 		add_line(100, 1, 0, ORDER_NO_TAX);
 	terms.discount_minor = 100;
-	ck_assert(price_bases(&terms, priced));
+	ck_assert(bases());
 	ck_assert_int_eq(priced[0].base_minor, 66); /* 34 off: the tie goes to the lower index */
 	ck_assert_int_eq(priced[1].base_minor, 67);
 	ck_assert_int_eq(priced[2].base_minor, 67);
 	terms.discount_minor = 300;
-	ck_assert(price_bases(&terms, priced));
+	ck_assert(bases());
 	ck_assert_int_eq(priced[0].base_minor + priced[1].base_minor + priced[2].base_minor, 0);
 	terms.discount_minor = 301;
-	ck_assert(!price_bases(&terms, priced));
+	ck_assert(!bases());
 }
 END_TEST
 
@@ -156,13 +161,13 @@ START_TEST(lines_that_cost_nothing_take_no_discount)
 	add_line(0, 5, 0, ORDER_NO_TAX);
 	add_line(100, 1, 0, ORDER_NO_TAX);
 	terms.discount_minor = 99;
-	ck_assert(price_bases(&terms, priced));
+	ck_assert(bases());
 	ck_assert_int_eq(priced[0].base_minor, 0);
 	ck_assert_int_eq(priced[1].base_minor, 1);
 	terms.line_count = 1;
-	ck_assert(!price_bases(&terms, priced));
+	ck_assert(!bases());
 	terms.discount_minor = 0;
-	ck_assert(price_bases(&terms, priced));
+	ck_assert(bases());
 }
 END_TEST
 
@@ -203,8 +208,10 @@ END_TEST
 
 START_TEST(no_rule_is_a_zero_with_its_reason)
 {
-	struct price_line line = {.base_minor = 100, .amount_minor = 7};
-	ck_assert(price_line_amount(&line, NULL, OUTCOME_NO_RULE_FOR_CURRENCY, 1));
+	struct price_line line = {
+		.base_minor = 100, .amount_minor = 7, .reason = OUTCOME_NO_RULE_FOR_CURRENCY};
+	int64_t full;
+	ck_assert(price_order(&line, 1, &full));
 	ck_assert_int_eq(line.amount_minor, 0);
 	ck_assert_int_eq(line.reason, OUTCOME_NO_RULE_FOR_CURRENCY);
 	ck_assert_ptr_null(line.rule);
@@ -217,18 +224,20 @@ START_TEST(numbers_end_where_int64_ends)
 	add_line(INT64_MAX, 1, 0, ORDER_NO_TAX);
 	ck_assert_int_eq(total(&all), INT64_MAX);
 	add_line(1, 1, 0, ORDER_NO_TAX);
-	ck_assert(!price_bases(&terms, priced));
+	ck_assert(!bases());
 	terms.line_count = 1;
 	lines[0].quantity = 2;
-	ck_assert(!price_bases(&terms, priced));
+	ck_assert(!bases());
 	lines[0] = (struct order_line){.quantity = 2, .unit_price_minor = 10, .discount_minor = 21};
-	ck_assert(!price_bases(&terms, priced));
+	ck_assert(!bases());
 	struct rule both = percent(10000);
 	both.fixed_unit_minor = INT64_MAX;
-	struct price_line line = {.base_minor = INT64_MAX};
-	ck_assert(!price_line_amount(&line, &both, OUTCOME_NONE, 1));
+	struct price_line line = {.base_minor = INT64_MAX, .quantity_left = 1, .rule = &both};
+	int64_t full;
+	ck_assert(!price_order(&line, 1, &full));
 	both.rate_bp = RULE_NO_RATE;
-	ck_assert(price_line_amount(&line, &both, OUTCOME_NONE, 1000000));
+	line.quantity_left = 1000000;
+	ck_assert(price_order(&line, 1, &full));
 	ck_assert_int_eq(line.amount_minor, INT64_MAX);
 	ck_assert_int_eq(line.reason, OUTCOME_CAPPED_LINE);
 }
