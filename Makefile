@@ -132,7 +132,10 @@ $(OUT)/tests/bench/tracker/%: $(OUT)/tests/bench/tracker/%.o $(call objs,tracker
 
 unit: $(UNIT) ## builds the unit tests
 fuzz: $(FUZZ) ## builds the fuzz targets; with MODE=fuzz against libFuzzer
-bench-programs: $(BENCH)
+$(OUT)/tests/bench/slow_sync.so: tests/bench/slow_sync.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -shared -fPIC -o $@ $< -ldl
+bench-programs: $(BENCH) $(OUT)/tests/bench/slow_sync.so
 
 deps: ## installs what is missing from Debian's packages
 	@deploy/deps $(PACKAGES)

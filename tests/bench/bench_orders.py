@@ -37,8 +37,12 @@ class Bench:
     def __init__(self, settings=None):
         self.running = stack.Stack(settings)
 
-    def __enter__(self):
+    def start(self):
         self.running.start()
+
+    def __enter__(self):
+        if not self.running.env:
+            self.start()
         self.shop = Shop(self.running, host="bench.example")
         affiliates = [self.shop.add_affiliate("affiliate %d" % number) for number in range(AFFILIATES)]
         self.tokens = [self.shop.dated_click(time.time() - 600, affiliate) for affiliate in affiliates]
@@ -118,9 +122,13 @@ class Finance:
             ["psql", "-X", "-q", "-A", "-t", "-d", running.env["WASL_FINANCE_DATABASE_URL"]], text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=stack.clean_env(), bufsize=1)
 
+    def ask(self, query):
+        """The one value that it answers."""
+        self.process.stdin.write(query + ";\n")
+        return self.process.stdout.readline().strip()
+
     def has(self, order_id):
-        self.process.stdin.write("SELECT count(*) FROM finance.pending_commissions WHERE order_id = '%s';\n" % order_id)
-        return self.process.stdout.readline().strip() == "1"
+        return self.ask("SELECT count(*) FROM finance.pending_commissions WHERE order_id = '%s'" % order_id) == "1"
 
     def close(self):
         self.process.stdin.close()

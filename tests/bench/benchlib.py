@@ -61,6 +61,14 @@ def tool(name):
     return str(found[0])
 
 
+def library(name):
+    """What `make bench-programs` builds to be preloaded."""
+    path = pathlib.Path(os.environ.get("WASL_BENCH_OUT") or HERE.parents[1] / "build" / "rel") / "tests/bench" / name
+    if not path.exists():
+        sys.exit("%s is not built; `make bench-programs` builds it" % path)
+    return str(path.resolve())
+
+
 class Nginx:
     """with Nginx() as nginx: …   Its one worker is nginx.pid."""
 
