@@ -57,8 +57,8 @@ $(OUT)/common/%.o:     INC = -iquote common -isystem $(LLHTTP_I)
 $(OUT)/tracker/%.o:    INC = -iquote tracker -iquote common
 $(OUT)/attributor/%.o: INC = -iquote attributor -iquote common -iquote $(OUT)/gen $(shell $(PC) --cflags libpq)
 $(OUT)/ctl/%.o:        INC = -iquote ctl -iquote common -iquote $(OUT)/gen $(shell $(PC) --cflags libpq)
-# One fold, not two: waslctl's refold folds orders with the attributor's own core, and sees its headers.
-$(OUT)/ctl/refold.o $(OUT)/ctl/refold_%.o: INC += -iquote attributor
+# One fold, not two: waslctl's refold folds orders with the attributor's own core, and rule explain asks its pricing.
+$(OUT)/ctl/refold.o $(OUT)/ctl/refold_%.o $(OUT)/ctl/rule_explain.o: INC += -iquote attributor
 $(OUT)/tests/unit/common/%.o     $(OUT)/tests/fuzz/common/%.o     $(OUT)/tests/bench/common/%.o: INC = -iquote common
 $(OUT)/tests/unit/tracker/%.o    $(OUT)/tests/fuzz/tracker/%.o    $(OUT)/tests/bench/tracker/%.o: \
 	INC = -iquote tracker -iquote common

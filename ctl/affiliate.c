@@ -7,6 +7,7 @@
 #include "list.h"
 #include "nouns.h"
 #include "out.h"
+#include "payout.h"
 
 #define NAME_MAX_BYTES    255
 #define EMAIL_MAX_BYTES   254 /* RFC 5321 with its brackets taken off */
@@ -59,6 +60,7 @@ const struct command affiliate_commands[] = {
 static bool check_person(const struct call *call);
 static bool check_phone(const struct call *call);
 static bool check_email(const struct call *call);
+static bool check_account(const struct call *call);
 static enum call_exit change_status(struct call *call, const char *status);
 static enum call_exit tell(struct call *call, const char *id);
 
@@ -97,8 +99,7 @@ static enum call_exit affiliate_set(struct call *call)
 	struct ack ack;
 	enum call_exit code = CALL_FAILED;
 	if (!call_operand_id(call, 0) || !check_person(call) ||
-		!call_words(call, "payout-method", METHOD_MAX_BYTES, false) ||
-		!call_words(call, "payout-account", ACCOUNT_MAX_BYTES, false))
+		!call_words(call, "payout-method", METHOD_MAX_BYTES, false) || !check_account(call))
 		return CALL_USAGE;
 	if (!ack_begin(call, &ack, &code))
 		return code;
@@ -176,6 +177,21 @@ static bool check_email(const struct call *call)
 	if (at != NULL && at != email && at[1] != '\0' && strpbrk(at + 1, "@ ") == NULL)
 		return true;
 	call_usage(call, "--email: '%s' is not an address", email);
+	return false;
+}
+
+/* It goes to the bank as it is. */
+static bool check_account(const struct call *call)
+{
+	const char *account = call_text(call, "payout-account");
+	if (!call_words(call, "payout-account", ACCOUNT_MAX_BYTES, false))
+		return false;
+	if (account == NULL || payout_account_check(str_from(account)))
+		return true;
+	call_usage(call,
+		"--payout-account: '%s' begins with = - @ (or + and more than digits), which "
+		"spreadsheets would run",
+		account);
 	return false;
 }
 

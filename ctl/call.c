@@ -131,6 +131,13 @@ bool call_time(const struct call *call, const char *name, int64_t *us)
 	return false;
 }
 
+const char *call_number_param(
+	const struct call *call, const char *name, int64_t number, char text[CALL_NUMBER_MAX])
+{
+	snprintf(text, CALL_NUMBER_MAX, "%lld", (long long)number);
+	return call_has(call, name) ? text : NULL;
+}
+
 bool call_words(const struct call *call, const char *name, size_t max, bool may_control)
 {
 	const char *text = call_text(call, name);
@@ -155,6 +162,16 @@ bool call_operand_id(const struct call *call, unsigned index)
 	if (str_parse_u64(str_from(call->operands[index]), CALL_ID_MAX, &id) && id > 0)
 		return true;
 	call_usage(call, "'%s' is not an id", call->operands[index]);
+	return false;
+}
+
+bool call_operand_number(const struct call *call, unsigned index)
+{
+	uint64_t number = 0;
+	assert(index < call->operand_count);
+	if (str_parse_u64(str_from(call->operands[index]), INT64_MAX, &number) && number > 0)
+		return true;
+	call_usage(call, "'%s' is not a number", call->operands[index]);
 	return false;
 }
 

@@ -11,9 +11,10 @@
 #include "err.h"
 #include "str.h"
 
-#define CALL_OPTIONS_MAX 16 /* options of one command's own */
+#define CALL_OPTIONS_MAX 24 /* options of one command's own */
 #define CALL_LIST_MAX    64 /* values of one repeatable option */
 #define CALL_ID_MAX      UINT32_MAX
+#define CALL_NUMBER_MAX  24 /* decimal digits of an int64, a sign and a NUL */
 
 enum call_exit { CALL_DONE = 0, CALL_FAILED = 1, CALL_USAGE = 2 };
 
@@ -86,9 +87,14 @@ bool call_one_of(const struct call *call, const char *name, const char *words);
 bool call_window(const struct call *call, const char *name, uint64_t *window_s);
 bool call_rate(const struct call *call, const char *name, unsigned *bp);
 bool call_time(const struct call *call, const char *name, int64_t *us);
+/* A time or number that was checked, as a statement's parameter: NULL when it was not given. */
+const char *call_number_param(
+	const struct call *call, const char *name, int64_t number, char text[CALL_NUMBER_MAX]);
 /* 1 to max bytes of UTF-8; control characters only if may_control. */
 bool call_words(const struct call *call, const char *name, size_t max, bool may_control);
 bool call_operand_id(const struct call *call, unsigned index);
+/* A number of a row that may become large: commissions, reviews, payouts, rules. */
+bool call_operand_number(const struct call *call, unsigned index);
 /* The global option's value; NULL, reported, when it has no default and neither flag nor
  * environment gives it. */
 const char *call_need(const struct call *call, enum global global);

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * waslctl commission: what affiliates earned, as the API lists it. */
-#include <stdio.h>
 #include <string.h>
 
+#include "act.h"
 #include "list.h"
 #include "nouns.h"
-
-#define US_TEXT_MAX 24 /* microseconds since 1970 */
 
 static enum call_exit commission_list(struct call *call);
 
@@ -21,12 +19,24 @@ static const struct option_spec list_options[] = {
 	{0},
 };
 
-const struct command commission_commands[] = {
-	{"commission", "list", "", 0, 0, list_options, commission_list, "List commissions"},
+static const struct option_spec act_options[] = {ACT_REASON_OPTION, {0}};
+static const struct option_spec adjust_options[] = {
+	{"amount", OPTION_TEXT, true, "AMOUNT",
+		"what the affiliate gets more (5.00) or less (-5.00), at the platform's cost"},
+	ACT_REASON_OPTION,
 	{0},
 };
 
-static const char *time_param(bool is_given, char out[US_TEXT_MAX], int64_t us);
+const struct command commission_commands[] = {
+	{"commission", "list", "", 0, 0, list_options, commission_list, "List commissions"},
+	{"commission", "void", "COMMISSION", 1, 1, act_options, commission_void,
+		"Take an affiliate's whole part of an order away"},
+	{"commission", "adjust", "COMMISSION", 1, 1, adjust_options, commission_adjust,
+		"Give or take at the platform's cost"},
+	{"commission", "write-off", "COMMISSION", 1, 1, act_options, commission_write_off,
+		"Let a negative commission go, at the platform's cost"},
+	{0},
+};
 
 static enum call_exit commission_list(struct call *call)
 {
@@ -36,7 +46,7 @@ static enum call_exit commission_list(struct call *call)
 		"amount_confirmed", "payout_id", NULL};
 	static const char *const shown[] = {"commission_id", "store", "affiliate", "order_id",
 		"amount", "currency", "state", "age_days", "confirmed_at", "reason", NULL};
-	char from_text[US_TEXT_MAX], to_text[US_TEXT_MAX];
+	char from_text[CALL_NUMBER_MAX], to_text[CALL_NUMBER_MAX];
 	int64_t from_us = 0, to_us = 0;
 	if (!call_one_of(call, "state", "pending|held|approved|paid|voided|reversed") ||
 		!call_id(call, "affiliate") || !call_id(call, "store") ||
@@ -61,15 +71,7 @@ static enum call_exit commission_list(struct call *call)
 			.format = call->is_json ? LIST_JSON : as,
 			.params = {call_text(call, "state"), call_text(call, "affiliate"),
 				call_text(call, "store"),
-				time_param(call_has(call, "from"), from_text, from_us),
-				time_param(call_has(call, "to"), to_text, to_us)},
+				call_number_param(call, "from", from_us, from_text),
+				call_number_param(call, "to", to_us, to_text)},
 			.param_count = 5});
-}
-
-static const char *time_param(bool is_given, char out[US_TEXT_MAX], int64_t us)
-{
-	if (!is_given)
-		return NULL;
-	snprintf(out, US_TEXT_MAX, "%lld", (long long)us);
-	return out;
 }

@@ -155,6 +155,16 @@ void out_table_release(struct out_table *table)
 	table->rows = 0;
 }
 
+void out_table_of(const json_t *rows, const char *const *columns)
+{
+	struct out_table table;
+	out_table_init(&table, columns);
+	for (size_t i = 0; i < json_array_size(rows); i++)
+		out_table_add(&table, json_array_get(rows, i));
+	out_table_flush(&table);
+	out_table_release(&table);
+}
+
 void out_csv_head(const char *const *columns)
 {
 	fputs(UTF8_BOM, stdout);

@@ -39,6 +39,9 @@ void out_table_add(struct out_table *table, const json_t *object);
 void out_table_flush(struct out_table *table);
 void out_table_release(struct out_table *table);
 
+/* A whole table at once: the objects of an array. */
+void out_table_of(const json_t *rows, const char *const *columns);
+
 /* One CSV line (RFC 4180) of these members; cells that a spreadsheet would run are guarded by '. */
 void out_csv_head(const char *const *columns);
 void out_csv_row(const char *const *columns, const json_t *object);

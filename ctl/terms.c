@@ -65,7 +65,8 @@ bool terms_change(
 		       "UPDATE wasl.rules SET valid_to = now() WHERE store_id = $1::bigint "
 		       "AND product_id IS NOT DISTINCT FROM $2::bigint AND level IN ('store', "
 		       "'product') "
-		       "AND valid_to IS NULL AND (rate_bp, fixed_unit_minor) "
+		       "AND valid_to IS NULL AND valid_from <= now() "
+		       "AND (rate_bp, fixed_unit_minor) "
 		       "IS DISTINCT FROM ($3::integer, $4::bigint)",
 		       DB_ARGS(store_id, product_id, terms->rate_bp, terms->fixed_minor)) &&
 	       call_run(call,
@@ -73,6 +74,7 @@ bool terms_change(
 		       "now() FROM wasl.stores s WHERE s.store_id = $1::bigint "
 		       "AND NOT EXISTS (SELECT FROM wasl.rules r WHERE r.store_id = $1::bigint "
 		       "AND r.product_id IS NOT DISTINCT FROM $2::bigint "
-		       "AND r.level IN ('store', 'product') AND r.valid_to IS NULL)",
+		       "AND r.level IN ('store', 'product') AND r.valid_to IS NULL "
+		       "AND r.valid_from <= now())",
 		       DB_ARGS(store_id, product_id, terms->rate_bp, terms->fixed_minor));
 }
