@@ -181,3 +181,5 @@ ALTER TABLE wasl.commissions
 	ADD CHECK ((funded_by = 'platform') = (event_id IS NOT NULL)),
 	ADD CHECK (funded_by = 'store' OR kind = 'adjustment');
 CREATE UNIQUE INDEX commissions_of_act ON wasl.commissions (store_id, order_id, event_id) WHERE event_id IS NOT NULL;
+-- Every entry is some commission's.
+ALTER TABLE wasl.entries ALTER commission_id SET NOT NULL;

@@ -30,3 +30,16 @@ GRANT INSERT, DELETE ON wasl.click_wins TO wasl_attributor;
 GRANT SELECT ON ALL TABLES IN SCHEMA wasl, finance TO wasl_attributor;
 
 GRANT SELECT ON ALL TABLES IN SCHEMA finance TO wasl_finance, wasl_cashier;
+GRANT USAGE ON SCHEMA wasl TO wasl_cashier;
+
+-- Functions are nobody's until they are granted; those of 0004 stay as they were.
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA wasl, finance FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION wasl.coupon_code(text), wasl.verify(),
+	wasl.coupons_lock(integer[], bigint[], text[], bigint[], text[], text[]),
+	wasl.period_rooms(integer[], bigint[], text[], bigint[], bigint[], text[]),
+	wasl.tiers_for(integer[], bigint[], bigint[], bigint[]), wasl.commissions_guard_payout(wasl.commissions, wasl.commissions)
+	TO wasl_attributor;
+GRANT EXECUTE ON FUNCTION wasl.payout_draft(bigint, text), wasl.payout_approve(bigint), wasl.payout_cancel(bigint, text),
+	wasl.payout_execute(bigint), wasl.payout_import(text, text, text), wasl.payout_minimum_set(text, bigint),
+	wasl.write_off(bigint, text), wasl.commission_adjust(bigint, bigint, text), wasl.commission_void(bigint, text),
+	wasl.review_open(bigint, text, text, timestamptz), wasl.review_lift(bigint, text, text, text) TO wasl_cashier;
