@@ -3,8 +3,6 @@
  * order, whole numbers and texts only. What is absent is left out. */
 #include "event_json_parts.h"
 
-#include <inttypes.h>
-
 #include "json_text.h"
 
 static void add_act(const struct event *event, struct buf *out);
@@ -155,7 +153,7 @@ static void add_figure(struct buf *out, const char *name, const struct order_fig
 static void add_number(struct buf *out, const char *name, int64_t number)
 {
 	add_name(out, name);
-	buf_addf(out, "%" PRId64, number);
+	buf_add_int(out, number);
 }
 
 static void add_flag(struct buf *out, const char *name, bool flag)
@@ -166,7 +164,9 @@ static void add_flag(struct buf *out, const char *name, bool flag)
 
 static void add_name(struct buf *out, const char *name)
 {
-	buf_addf(out, ",\"%s\":", name);
+	buf_add_cstr(out, ",\"");
+	buf_add_cstr(out, name);
+	buf_add_cstr(out, "\":");
 }
 
 static const char *evidence_word(enum click_evidence evidence)

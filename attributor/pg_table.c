@@ -4,7 +4,6 @@
 #include "pg_table.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <string.h>
 
 #define HEX_PIECE 512 /* bytes encoded at a time */
@@ -29,7 +28,7 @@ void pg_table_release(struct pg_table *table)
 
 void pg_table_int(struct pg_table *table, int64_t value)
 {
-	buf_addf(next_value(table), "%" PRId64, value);
+	buf_add_int(next_value(table), value);
 }
 
 void pg_table_bool(struct pg_table *table, bool value)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define BUF_FIRST_BYTES 256
+#define INT_TEXT_MAX    20 /* "-9223372036854775808" */
 
 static bool make_room(struct buf *buf, size_t len);
 
@@ -45,6 +46,20 @@ void buf_add_str(struct buf *buf, struct str text)
 void buf_add_cstr(struct buf *buf, const char *text)
 {
 	buf_add(buf, text, strlen(text));
+}
+
+void buf_add_int(struct buf *buf, int64_t value)
+{
+	char text[INT_TEXT_MAX];
+	size_t at = sizeof(text);
+	uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
+	do {
+		text[--at] = (char)('0' + rest % 10);
+		rest /= 10;
+	} while (rest > 0);
+	if (value < 0)
+		text[--at] = '-';
+	buf_add(buf, text + at, sizeof(text) - at);
 }
 
 void buf_addf(struct buf *buf, const char *format, ...)

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "str.h"
 
@@ -24,6 +25,8 @@ void buf_clear(struct buf *buf); /* keeps the memory, clears has_failed */
 void buf_add(struct buf *buf, const void *bytes, size_t len);
 void buf_add_str(struct buf *buf, struct str text);
 void buf_add_cstr(struct buf *buf, const char *text);
+void buf_add_int(struct buf *buf, int64_t value); /* in decimal */
+/* For what is written seldom: a hundred times the cost of the others. */
 void buf_addf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Drops len bytes at the front. */
 void buf_consume(struct buf *buf, size_t len);

@@ -67,6 +67,28 @@ START_TEST(formats_are_whole_or_refused)
 }
 END_TEST
 
+START_TEST(numbers_are_written_whole)
+{
+	static const struct {
+		int64_t value;
+		const char *text;
+	} rows[] = {{0, "0"}, {7, "7"}, {10, "10"}, {-1, "-1"}, {1234567890123, "1234567890123"},
+		{INT64_MAX, "9223372036854775807"}, {INT64_MIN, "-9223372036854775808"}};
+	struct buf buf;
+	buf_init(&buf, 64);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		buf_clear(&buf);
+		buf_add_int(&buf, rows[i].value);
+		ck_assert_str_eq(buf_cstr(&buf), rows[i].text);
+	}
+	buf_release(&buf);
+	buf_init(&buf, 3);
+	buf_add_int(&buf, 1000);
+	ck_assert(buf.has_failed);
+	buf_release(&buf);
+}
+END_TEST
+
 START_TEST(consuming_keeps_the_rest)
 {
 	struct buf buf;
@@ -83,4 +105,4 @@ START_TEST(consuming_keeps_the_rest)
 END_TEST
 
 SUITE_MAIN("buf", maximum_is_reached_but_never_passed, after_a_refusal_everything_is_ignored,
-	formats_are_whole_or_refused, consuming_keeps_the_rest)
+	formats_are_whole_or_refused, numbers_are_written_whole, consuming_keeps_the_rest)
