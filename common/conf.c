@@ -81,6 +81,15 @@ enum conf_action conf_load(const struct conf_program *program, int argc, char **
 	return flags.has_check ? CONF_CHECKED : CONF_RUN;
 }
 
+bool conf_reload(
+	const struct conf_program *program, int argc, char **argv, void *config, struct err *err)
+{
+	struct flags flags = {0};
+	conf_defaults(program, config);
+	return read_flags(program, argc, argv, &flags, err) &&
+	       load_sources(program, &flags, config, err);
+}
+
 static bool read_flags(const struct conf_program *program, int argc, char **argv,
 	struct flags *flags, struct err *err)
 {

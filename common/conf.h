@@ -57,6 +57,13 @@ enum conf_action { CONF_RUN = 0, CONF_EXIT_OK, CONF_EXIT_USAGE, CONF_CHECKED };
  * positional arguments. */
 enum conf_action conf_load(const struct conf_program *program, int argc, char **argv, void *config);
 
+/* The same sources again, into a fresh config, for SIGHUP: nothing is printed, --help and its like
+ * are ignored. False: err names source and line, and config is of no use. */
+bool conf_reload(
+	const struct conf_program *program, int argc, char **argv, void *config, struct err *err);
+/* Both configs hold the same value of that option. */
+bool conf_value_equal(const struct conf_option *option, const void *one, const void *other);
+
 /* The parts of it, for tests and fuzzers. Pure: nothing is read but what is given. */
 
 /* One option from text; refuses what its type, range, length or check refuse. err says what is

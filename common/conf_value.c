@@ -65,6 +65,15 @@ bool conf_value_set(
 	return set_number(option, raw_value, config, err);
 }
 
+bool conf_value_equal(const struct conf_option *option, const void *one, const void *other)
+{
+	const char *a = (const char *)one + option->offset;
+	const char *b = (const char *)other + option->offset;
+	if (is_text_type(option->type))
+		return strcmp(a, b) == 0;
+	return memcmp(a, b, option->type == CONF_SWITCH ? sizeof(bool) : sizeof(int64_t)) == 0;
+}
+
 void conf_value_format(const struct conf_option *option, const void *config, struct buf *out)
 {
 	const char *at = (const char *)config + option->offset;

@@ -11,6 +11,13 @@
 
 #define DAY_US (INT64_C(86400) * US_PER_S)
 
+/* What SIGHUP changes while it runs. */
+#define ACCESS_LOG      "access-log"
+#define LOG_LEVEL       "log-level"
+#define TRUSTED_PROXIES "trusted-proxies"
+
+static bool access_parse(struct str text, unsigned *every);
+static bool access_check(struct str value, struct err *err);
 static bool address_check(struct str value, struct err *err);
 static bool redis_check(struct str value, struct err *err);
 static bool level_check(struct str value, struct err *err);
@@ -22,6 +29,12 @@ static bool config_resolve(struct config *config, struct err *err);
 #define AT(field) offsetof(struct config_text, field)
 
 static const struct conf_option options[] = {
+	{.name = ACCESS_LOG,
+		.type = CONF_TEXT,
+		.offset = AT(access_log),
+		.fallback = "off",
+		.help = "off, or 1/N: each worker logs every Nth answer",
+		.check = access_check},
 	{.name = "admin-listen",
 		.type = CONF_TEXT,
 		.offset = AT(admin_listen),
@@ -80,7 +93,7 @@ static const struct conf_option options[] = {
 		.fallback = "127.0.0.1:8080",
 		.help = "public address",
 		.check = address_check},
-	{.name = "log-level",
+	{.name = LOG_LEVEL,
 		.type = CONF_TEXT,
 		.offset = AT(log_level),
 		.fallback = "info",
@@ -103,7 +116,7 @@ static const struct conf_option options[] = {
 		.offset = AT(has_takeover),
 		.fallback = "off",
 		.help = "take the listeners of the running process of this state-dir over"},
-	{.name = "trusted-proxies",
+	{.name = TRUSTED_PROXIES,
 		.type = CONF_TEXT,
 		.offset = AT(trusted_proxies),
 		.fallback = "",
@@ -139,6 +152,25 @@ enum conf_action config_load(struct config *config, int argc, char **argv)
 	return action;
 }
 
+bool config_reload(struct config *config, int argc, char **argv, struct err *err)
+{
+	*config = (struct config){0};
+	return conf_reload(&program, argc, argv, &config->text, err) && config_resolve(config, err);
+}
+
+void config_each_fixed(const struct config *now, const struct config *fresh,
+	void (*fn)(const char *name, void *arg), void *arg)
+{
+	static const char *const changeable[] = {ACCESS_LOG, LOG_LEVEL, TRUSTED_PROXIES};
+	for (unsigned i = 0; i < program.option_count; i++) {
+		bool is_fixed = true;
+		for (unsigned at = 0; at < sizeof(changeable) / sizeof(changeable[0]); at++)
+			is_fixed &= strcmp(options[i].name, changeable[at]) != 0;
+		if (is_fixed && !conf_value_equal(&options[i], &now->text, &fresh->text))
+			fn(options[i].name, arg);
+	}
+}
+
 /* Every text has passed its check already; what remains is to keep the values. */
 static bool config_resolve(struct config *config, struct err *err)
 {
@@ -147,15 +179,39 @@ static bool config_resolve(struct config *config, struct err *err)
 		!conn_address_parse(str_from(text->admin_listen), &config->admin_listen, err) ||
 		!redis_url_parse(str_from(text->secret_redis_url), &config->redis, err) ||
 		!trust_parse(str_from(text->trusted_proxies), &config->trusted_proxies, err) ||
-		!level_check(str_from(text->log_level), err))
+		!level_check(str_from(text->log_level), err) ||
+		!access_check(str_from(text->access_log), err))
 		return false;
 	log_level_parse(str_from(text->log_level), &config->log_level);
+	access_parse(str_from(text->access_log), &config->access_every);
 	const long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	config->worker_count = text->workers > 0            ? (unsigned)text->workers
 			       : cores < 1                  ? 1
 			       : cores > CONFIG_WORKERS_MAX ? CONFIG_WORKERS_MAX
 							    : (unsigned)cores;
 	return true;
+}
+
+static bool access_parse(struct str text, unsigned *every)
+{
+	uint64_t number = 0;
+	const bool is_part = str_has_prefix(text, STR("1/"));
+	if (!is_part && !str_equal(text, STR("off")))
+		return false;
+	if (is_part && (!str_parse_u64((struct str){text.data + 2, text.len - 2},
+				CONFIG_ACCESS_EVERY_MAX, &number) ||
+			       number == 0))
+		return false;
+	*every = (unsigned)number;
+	return true;
+}
+
+static bool access_check(struct str value, struct err *err)
+{
+	unsigned every;
+	return access_parse(value, &every) ||
+	       err_set(err, ERR_USAGE, 0, "neither off nor 1/N with N from 1 to %d",
+		       CONFIG_ACCESS_EVERY_MAX);
 }
 
 static bool address_check(struct str value, struct err *err)

@@ -13,7 +13,8 @@
 #include "redis.h"
 #include "trust.h"
 
-#define CONFIG_WORKERS_MAX 64
+#define CONFIG_WORKERS_MAX      64
+#define CONFIG_ACCESS_EVERY_MAX 1000000000
 
 /* As written by the operator. */
 struct config_text {
@@ -25,6 +26,7 @@ struct config_text {
 	char log_level[CONF_TEXT_MAX];
 	char fallback_url[CONF_TEXT_MAX];
 	char trusted_proxies[CONF_TEXT_MAX];
+	char access_log[CONF_TEXT_MAX];
 	int64_t click_deadline_us;
 	int64_t click_grace_us;
 	int64_t workers;                 /* 0: one per core */
@@ -42,10 +44,16 @@ struct config {
 	struct redis_url redis;
 	struct trust trusted_proxies;
 	enum log_level log_level;
+	unsigned access_every; /* 0: no access log */
 	unsigned worker_count;
 };
 
 /* Reads every source (conf.h). CONF_RUN and CONF_CHECKED leave config whole. */
 enum conf_action config_load(struct config *config, int argc, char **argv);
+/* The sources again, for SIGHUP. False: err names source and line, and config is of no use. */
+bool config_reload(struct config *config, int argc, char **argv, struct err *err);
+/* Calls fn for each option that differs and that only a restart changes. */
+void config_each_fixed(const struct config *now, const struct config *fresh,
+	void (*fn)(const char *name, void *arg), void *arg);
 
 #endif

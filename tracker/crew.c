@@ -29,6 +29,8 @@
 struct crew {
 	const struct config *config;
 	struct keyring *keyring;
+	int argc;
+	char **argv;
 	struct loop *loop;
 	struct admin *admin;
 	struct follow *follow;
@@ -65,6 +67,9 @@ static uint64_t oldest_in_use(void *arg);
 static void on_health(struct admin_health *health, void *arg);
 static void on_metrics(struct buf *out, void *arg);
 static void on_reload(int signal_number, void *arg);
+static void keyring_take(struct crew *crew, const struct keyring *ring);
+static void settings_take(struct crew *crew, const struct config *config);
+static void on_fixed(const char *name, void *arg);
 static void on_stop(int signal_number, void *arg);
 static void on_worker_end(void *arg);
 static void on_drained(void *arg);
@@ -72,9 +77,10 @@ static void on_drain_deadline(void *arg);
 static void on_catalogue_deadline(void *arg);
 static void on_handed_over(void *arg);
 
-int crew_run(const struct config *config, struct keyring *keyring)
+int crew_run(const struct config *config, struct keyring *keyring, int argc, char **argv)
 {
-	struct crew crew = {.config = config, .keyring = keyring, .exit_code = 1};
+	struct crew crew = {
+		.config = config, .keyring = keyring, .argc = argc, .argv = argv, .exit_code = 1};
 	struct err err = {0};
 	if (crew_start(&crew, &err)) {
 		loop_run(crew.loop);
@@ -334,25 +340,56 @@ static void on_metrics(struct buf *out, void *arg)
 	metrics_write(&source, out);
 }
 
-/* The old ring stays on any error. */
+/* Both are read before either is used: on any error all stays as it was. */
 static void on_reload(int signal_number, void *arg)
 {
 	(void)signal_number;
 	struct crew *crew = arg;
-	struct keyring fresh = {0};
-	struct err err = {0};
-	if (!keyring_load(&fresh, crew->config->text.keyring, &err)) {
+	struct keyring ring = {0};
+	struct config config;
+	struct err err = {0}, config_err = {0};
+	const bool has_ring = keyring_load(&ring, crew->config->text.keyring, &err);
+	const bool has_config = config_reload(&config, crew->argc, crew->argv, &config_err);
+	if (!has_ring)
 		log_error("keyring_refused", LOG_TEXT("why", err.msg));
-		return;
+	if (!has_config)
+		log_error("config_refused", LOG_TEXT("why", config_err.msg));
+	if (has_ring && has_config) {
+		keyring_take(crew, &ring);
+		settings_take(crew, &config);
 	}
+	keyring_release(&ring);
+	explicit_bzero(&config, sizeof(config));
+}
+
+static void keyring_take(struct crew *crew, const struct keyring *ring)
+{
+	struct err err = {0};
 	keyring_release(crew->keyring);
-	*crew->keyring = fresh;
-	keyring_release(&fresh);
+	*crew->keyring = *ring;
 	for (unsigned i = 0; i < crew->worker_count; i++)
 		if (!worker_give_keys(crew->workers[i], crew->keyring, &err))
 			log_error(
 				"keyring_refused", LOG_NUM("worker", i), LOG_TEXT("why", err.msg));
 	log_info("keyring_reloaded", LOG_NUM("active", crew->keyring->active));
+}
+
+static void settings_take(struct crew *crew, const struct config *config)
+{
+	const struct front_settings settings = front_settings_of(config);
+	config_each_fixed(crew->config, config, on_fixed, NULL);
+	log_set_level(config->log_level);
+	for (unsigned i = 0; i < crew->worker_count; i++)
+		worker_give_settings(crew->workers[i], &settings);
+	log_info("config_reloaded", LOG_TEXT("level", config->text.log_level),
+		LOG_NUM("trusted_proxies", settings.trusted_proxies.count),
+		LOG_TEXT("access_log", config->text.access_log));
+}
+
+static void on_fixed(const char *name, void *arg)
+{
+	(void)arg;
+	log_warn("config_needs_restart", LOG_TEXT("option", name));
 }
 
 static void on_stop(int signal_number, void *arg)

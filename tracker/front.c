@@ -25,7 +25,8 @@ struct front {
 	struct classifier classifier;
 	struct entropy entropy;
 	struct str fallback_url; /* empty: the page */
-	struct trust trust;
+	struct front_settings settings;
+	unsigned access_seen; /* answers since the last line of the access log */
 	bool has_mint_failed;
 	_Alignas(STATS_CACHE_LINE) struct front_counts counts;
 };
@@ -66,6 +67,13 @@ static bool visitor_take(struct front *front, const struct ask *ask, int64_t wal
 static void on_stored(const struct sink_ticket *ticket, enum stored stored, void *arg);
 static void link_reply(struct front *front, const struct ask *ask, const struct conn_reply *reply);
 static void count(struct front *front, enum route route, unsigned class, unsigned status);
+static bool is_sampled(struct front *front);
+static void count_one(struct front *front, enum route route, unsigned class, unsigned status);
+
+const char *front_class_name(unsigned class)
+{
+	return class == FRONT_CLASS_NONE ? "none" : click_class_name((enum click_class) class);
+}
 
 struct front_keys *front_keys_new(const struct keyring *keyring, struct err *err)
 {
@@ -101,8 +109,10 @@ struct front *front_new(struct loop *loop, const struct config *config, unsigned
 		err_set(err, ERR_SYSTEM, 0, "no memory");
 		return NULL;
 	}
-	*front = (struct front){
-		.config = config, .loop = loop, .keys = keys, .trust = config->trusted_proxies};
+	*front = (struct front){.config = config,
+		.loop = loop,
+		.keys = keys,
+		.settings = front_settings_of(config)};
 	front->fallback_url = str_from(config->text.fallback_url);
 	classifier_init(&front->classifier);
 	entropy_init(&front->entropy);
@@ -158,9 +168,16 @@ void front_set_keys(struct front *front, struct front_keys *keys)
 	front->keys = keys;
 }
 
-void front_set_trust(struct front *front, const struct trust *trust)
+struct front_settings front_settings_of(const struct config *config)
 {
-	front->trust = *trust;
+	return (struct front_settings){
+		.trusted_proxies = config->trusted_proxies, .access_every = config->access_every};
+}
+
+void front_set_settings(struct front *front, const struct front_settings *settings)
+{
+	front->settings = *settings;
+	front->access_seen = 0;
 }
 
 void front_drain(struct front *front, loop_fn *fn, void *arg)
@@ -244,7 +261,7 @@ static void on_refused(unsigned status, struct conn_reply *reply, void *arg)
 static bool is_proxy(const struct sockaddr_storage *peer, void *arg)
 {
 	const struct front *front = arg;
-	return trust_has_peer(&front->trust, peer);
+	return trust_has_peer(&front->settings.trusted_proxies, peer);
 }
 
 static void fixed_answer(struct front *front, struct conn_ref ref,
@@ -419,7 +436,7 @@ static bool visitor_take(struct front *front, const struct ask *ask, int64_t wal
 	}
 	record->visitor = visit_visitor_hash(&front->keys->visit, visitor);
 	struct trust_address client;
-	if (trust_client(&front->trust, ask->peer, ask->headers.forwarded,
+	if (trust_client(&front->settings.trusted_proxies, ask->peer, ask->headers.forwarded,
 		    ask->headers.forwarded_count, &client))
 		record->network = visit_network_hash(&front->keys->visit, &client, wall_us);
 	return true;
@@ -429,8 +446,14 @@ static void on_stored(const struct sink_ticket *ticket, enum stored stored, void
 {
 	struct front *front = arg;
 	stats_add(&front->counts.clicks[ticket->class][stored], 1);
-	stats_observe(&front->counts.seconds, loop_now_us(front->loop) - ticket->started_us);
-	count(front, ROUTE_LINK, ticket->class, 302);
+	const int64_t took_us = loop_now_us(front->loop) - ticket->started_us;
+	stats_observe(&front->counts.seconds, took_us);
+	count_one(front, ROUTE_LINK, ticket->class, 302);
+	if (is_sampled(front))
+		log_info("access", LOG_TEXT("route", route_name(ROUTE_LINK)),
+			LOG_TEXT("class", click_class_name(ticket->class)), LOG_NUM("code", 302),
+			LOG_TEXT("stored", stored_name(stored)), LOG_NUM("took_us", took_us),
+			LOG_NUM("every", front->settings.access_every));
 	conn_server_reply(front->server, ticket->ref,
 		&(struct conn_reply){.status = 302, .headers = ticket->headers});
 }
@@ -445,8 +468,27 @@ static void link_reply(struct front *front, const struct ask *ask, const struct 
 	conn_server_reply(front->server, ask->ref, &whole);
 }
 
-/* A status that the table does not have counts as the nearest of its class. */
+/* An answer without a click. */
 static void count(struct front *front, enum route route, unsigned class, unsigned status)
+{
+	count_one(front, route, class, status);
+	if (is_sampled(front))
+		log_info("access", LOG_TEXT("route", route_name(route)),
+			LOG_TEXT("class", front_class_name(class)), LOG_NUM("code", status),
+			LOG_NUM("every", front->settings.access_every));
+}
+
+static bool is_sampled(struct front *front)
+{
+	if (front->settings.access_every == 0 ||
+		++front->access_seen < front->settings.access_every)
+		return false;
+	front->access_seen = 0;
+	return true;
+}
+
+/* A status that the table does not have counts as the nearest of its class. */
+static void count_one(struct front *front, enum route route, unsigned class, unsigned status)
 {
 	enum front_code code = status >= 500 ? CODE_500 : CODE_400;
 	for (unsigned i = 0; i < CODE_COUNT; i++)

@@ -22,6 +22,7 @@
 
 #define FRONT_CLASS_NONE   CLICK_CLASS_COUNT /* of requests that are no link */
 #define FRONT_CLASS_LABELS (CLICK_CLASS_COUNT + 1)
+const char *front_class_name(unsigned class);
 
 /* Statuses that the public listener can answer. */
 #define FRONT_CODES(X) \
@@ -62,6 +63,13 @@ struct front_keys {
 struct front_keys *front_keys_new(const struct keyring *keyring, struct err *err);
 void front_keys_free(struct front_keys *keys); /* NULL is fine */
 
+/* What may change while it runs. */
+struct front_settings {
+	struct trust trusted_proxies;
+	unsigned access_every; /* answers to one line of the access log; 0: none */
+};
+struct front_settings front_settings_of(const struct config *config);
+
 struct front;
 /* Everything but a listener. keys are taken over. connections_max: this worker's share. */
 struct front *front_new(struct loop *loop, const struct config *config, unsigned connections_max,
@@ -70,7 +78,7 @@ struct front *front_new(struct loop *loop, const struct config *config, unsigned
 bool front_listen(struct front *front, int listen_fd, struct err *err);
 void front_set_view(struct front *front, const struct catalogue_view *view);
 void front_set_keys(struct front *front, struct front_keys *keys); /* taken over */
-void front_set_trust(struct front *front, const struct trust *trust);
+void front_set_settings(struct front *front, const struct front_settings *settings);
 /* Finishes what is under way, then calls fn once. */
 void front_drain(struct front *front, loop_fn *fn, void *arg);
 uint64_t front_redis_pending(const struct front *front);

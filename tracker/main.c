@@ -34,7 +34,7 @@ int main(int argc, char **argv)
 	if (action == CONF_CHECKED)
 		return EXIT_SUCCESS;
 	log_init("wasl-tracker", config.log_level);
-	const int code = crew_run(&config, &keyring);
+	const int code = crew_run(&config, &keyring, argc, argv);
 	keyring_release(&keyring);
 	log_flush();
 	return code;

@@ -108,10 +108,7 @@ static void requests_write(const struct front_counts *front, struct buf *out)
 				snprintf(status, sizeof(status), "%u", front_code_status[code]);
 				const struct stats_label labels[] = {
 					{"route", route_name((enum route)route)},
-					{"class", class == FRONT_CLASS_NONE
-							  ? "none"
-							  : click_class_name(
-								    (enum click_class) class)},
+					{"class", front_class_name(class)},
 					{"code", status},
 				};
 				stats_sample(out, name, labels, 3, value);

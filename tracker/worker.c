@@ -16,9 +16,9 @@ struct mail {
 	pthread_mutex_t lock;
 	struct catalogue_view view;
 	struct front_keys *keys;
-	struct trust trust;
+	struct front_settings settings;
 	bool has_view;
-	bool has_trust;
+	bool has_settings;
 	bool has_drain;
 };
 
@@ -104,11 +104,11 @@ bool worker_give_keys(struct worker *worker, const struct keyring *keyring, stru
 	return true;
 }
 
-void worker_give_trust(struct worker *worker, const struct trust *trust)
+void worker_give_settings(struct worker *worker, const struct front_settings *settings)
 {
 	pthread_mutex_lock(&worker->mail.lock);
-	worker->mail.trust = *trust;
-	worker->mail.has_trust = true;
+	worker->mail.settings = *settings;
+	worker->mail.has_settings = true;
 	pthread_mutex_unlock(&worker->mail.lock);
 	loop_wake_post(worker->wake);
 }
@@ -176,9 +176,9 @@ static void on_wake(void *arg)
 	const bool has_view = mail->has_view, has_drain = mail->has_drain;
 	const struct catalogue_view view = mail->view;
 	struct front_keys *keys = mail->keys;
-	if (mail->has_trust)
-		front_set_trust(worker->front, &mail->trust);
-	mail->has_view = mail->has_drain = mail->has_trust = false;
+	if (mail->has_settings)
+		front_set_settings(worker->front, &mail->settings);
+	mail->has_view = mail->has_drain = mail->has_settings = false;
 	mail->keys = NULL;
 	pthread_mutex_unlock(&mail->lock);
 	if (has_view) {

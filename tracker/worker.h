@@ -35,7 +35,7 @@ bool worker_start(struct worker *worker, struct err *err);
 /* From the main thread; they take effect at the worker's next turn. */
 void worker_give_view(struct worker *worker, const struct catalogue_view *view);
 bool worker_give_keys(struct worker *worker, const struct keyring *keyring, struct err *err);
-void worker_give_trust(struct worker *worker, const struct trust *trust);
+void worker_give_settings(struct worker *worker, const struct front_settings *settings);
 void worker_drain(struct worker *worker);
 /* The generation that the worker uses now. */
 uint64_t worker_generation(const struct worker *worker);
