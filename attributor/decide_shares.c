@@ -174,8 +174,9 @@ static enum decide_status settle(const struct decide_work *work, struct decide_s
 		share->reason = OUTCOME_OPERATOR_VOID;
 	else if (folded->is_out)
 		share->reason = folded->out_reason;
-	else if (work->left_result.is_nothing_left)
-		share->reason = OUTCOME_RETURNED;
+	else if (work->left_result.is_nothing_left && due_minor == 0)
+		share->reason =
+			OUTCOME_RETURNED; /* an amount of the order stays while a unit does */
 	else
 		share->is_void = false;
 	const bool is_due = folded->is_confirmed && !share->is_void;
@@ -266,10 +267,14 @@ static const struct decide_frozen *find_frozen(const struct decide_known *known,
 	return NULL;
 }
 
+/* Lines of a zero share for self-referral were never looked up. */
 static bool is_frozen_as(
 	const struct decide_frozen *frozen, uint32_t affiliate_id, const struct order_line *line)
 {
-	return frozen->affiliate_id == affiliate_id && str_equal(frozen->line_id, line->line_id) &&
+	const bool was_looked_up = frozen->rule.rule_id != 0 || frozen->why == OUTCOME_NO_RULE ||
+				   frozen->why == OUTCOME_NO_RULE_FOR_CURRENCY;
+	return was_looked_up && frozen->affiliate_id == affiliate_id &&
+	       str_equal(frozen->line_id, line->line_id) &&
 	       str_equal(frozen->product_id, line->product_id);
 }
 
