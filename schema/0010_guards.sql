@@ -131,8 +131,12 @@ CREATE TRIGGER entries_touched AFTER INSERT ON wasl.entries REFERENCING NEW TABL
 CREATE FUNCTION wasl.commissions_posted() RETURNS trigger
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = wasl, pg_temp SET enable_seqscan = off SET jit = off AS $$
 DECLARE
+	posting_max CONSTANT interval := '5 minutes'; -- posted_at is when the transaction began: see finance.liability_at
 	bad record;
 BEGIN
+	IF clock_timestamp() > now() + posting_max THEN
+		RAISE EXCEPTION 'money is posted within %', posting_max USING ERRCODE = 'serialization_failure';
+	END IF;
 	WITH taken AS (DELETE FROM unposted u WHERE u.transaction = pg_current_xact_id() RETURNING *)
 	SELECT c.commission_id, c.state, c.amount_minor INTO bad
 	FROM (SELECT DISTINCT k.store_id, k.commission_id FROM taken t,

@@ -29,17 +29,27 @@ GRANT INSERT (store_id, order_id, affiliate_id, rule_id, month, granted_minor, u
 GRANT INSERT, DELETE ON wasl.click_wins TO wasl_attributor;
 GRANT SELECT ON ALL TABLES IN SCHEMA wasl, finance TO wasl_attributor;
 
-GRANT SELECT ON ALL TABLES IN SCHEMA finance TO wasl_finance, wasl_cashier;
-GRANT USAGE ON SCHEMA wasl TO wasl_cashier;
 
 -- Functions are nobody's until they are granted; those of 0004 stay as they were.
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA wasl, finance FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION wasl.coupon_code(text), wasl.verify(),
+GRANT EXECUTE ON FUNCTION wasl.coupon_code(text), wasl.outcome_text(text), wasl.rule_document(jsonb, text),
+	wasl.verify_ledger(), wasl.verify_orders(), wasl.verify_counts(), finance.liability_at(timestamptz),
 	wasl.coupons_lock(integer[], bigint[], text[], bigint[], text[], text[]),
 	wasl.period_rooms(integer[], bigint[], text[], bigint[], bigint[], text[]),
 	wasl.tiers_for(integer[], bigint[], bigint[], bigint[]), wasl.commissions_guard_payout(wasl.commissions, wasl.commissions)
 	TO wasl_attributor;
+
+-- Finance and the cashier read views. The cashier acts by functions, and sees, for that, what it acts on.
+GRANT SELECT ON ALL TABLES IN SCHEMA finance TO wasl_finance, wasl_cashier;
+GRANT EXECUTE ON FUNCTION finance.liability_at(timestamptz) TO wasl_finance, wasl_cashier;
+GRANT USAGE ON SCHEMA wasl TO wasl_cashier;
+GRANT SELECT ON wasl.payouts, wasl.payout_rows, wasl.payout_minimums, wasl.currencies, wasl.reviews, wasl.orders,
+	wasl.commissions TO wasl_cashier;
+GRANT SELECT (affiliate_id, name) ON wasl.affiliates TO wasl_cashier;
 GRANT EXECUTE ON FUNCTION wasl.payout_draft(bigint, text), wasl.payout_approve(bigint), wasl.payout_cancel(bigint, text),
 	wasl.payout_execute(bigint), wasl.payout_import(text, text, text), wasl.payout_minimum_set(text, bigint),
 	wasl.write_off(bigint, text), wasl.commission_adjust(bigint, bigint, text), wasl.commission_void(bigint, text),
-	wasl.review_open(bigint, text, text, timestamptz), wasl.review_lift(bigint, text, text, text) TO wasl_cashier;
+	wasl.review_open(bigint, text, text, timestamptz), wasl.review_lift(bigint, text, text, text),
+	wasl.order_document(bigint, text, bigint), wasl.from_us(bigint), wasl.to_us(timestamptz), wasl.time_text(timestamptz),
+	wasl.money_text(bigint, text), wasl.balance_document(bigint),
+	wasl.commissions_page(text, bigint, bigint, timestamptz, timestamptz, bigint, integer) TO wasl_cashier;
