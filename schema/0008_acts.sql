@@ -93,15 +93,15 @@ END $$;
 CREATE FUNCTION wasl.commission_lock(of_commission bigint) RETURNS wasl.commissions
 	LANGUAGE plpgsql SET search_path = wasl, pg_temp AS $$
 DECLARE
-	found commissions;
+	named commissions;
 BEGIN
-	SELECT * INTO found FROM commissions WHERE commission_id = of_commission;
+	SELECT * INTO named FROM commissions WHERE commission_id = of_commission;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'there is no commission %', of_commission USING ERRCODE = 'no_data_found';
 	END IF;
-	PERFORM order_lock(found.store_id, found.order_id);
-	SELECT * INTO found FROM commissions WHERE store_id = found.store_id AND commission_id = of_commission;
-	RETURN found;
+	PERFORM order_lock(named.store_id, named.order_id);
+	SELECT * INTO named FROM commissions WHERE store_id = named.store_id AND commission_id = of_commission;
+	RETURN named;
 END $$;
 
 -- Takes the affiliate's whole part of the order away, what was paid of it too, until the order is reassigned or resolved.
@@ -161,6 +161,7 @@ END $$;
 -- Reviews. One of each reason at a time; only a person lifts one.
 CREATE FUNCTION wasl.review_open(of_store bigint, of_order text, reason text, due timestamptz DEFAULT NULL) RETURNS bigint
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = wasl, pg_temp AS $$
+#variable_conflict use_column
 DECLARE
 	opened bigint;
 BEGIN

@@ -106,14 +106,14 @@ END $$;
 CREATE FUNCTION wasl.payout_lock(of_payout bigint) RETURNS wasl.payouts
 	LANGUAGE plpgsql SET search_path = wasl, pg_temp AS $$
 DECLARE
-	found payouts;
+	named payouts;
 BEGIN
 	PERFORM pg_advisory_xact_lock(hashtext('wasl.payouts'));
-	SELECT * INTO found FROM payouts WHERE payout_id = of_payout FOR UPDATE;
+	SELECT * INTO named FROM payouts WHERE payout_id = of_payout FOR UPDATE;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'there is no payout %', of_payout USING ERRCODE = 'no_data_found';
 	END IF;
-	RETURN found;
+	RETURN named;
 END $$;
 
 -- Drafts of all that is payable, of one affiliate or currency where given; returns their numbers. A draft that still
