@@ -132,6 +132,19 @@ bool redis_command(struct redis *redis, const struct str *args, unsigned arg_cou
 	return true;
 }
 
+bool redis_has_room(const struct redis *redis, unsigned commands)
+{
+	return redis->link == LINK_UP && redis->queue.count + commands <= REDIS_PENDING_MAX;
+}
+
+void redis_redial(struct redis *redis)
+{
+	if (redis->link != LINK_UP)
+		return;
+	drop_later(redis, REDIS_ERROR_LOST, "given up");
+	loop_defer_schedule(redis->flush);
+}
+
 const struct redis_counts *redis_counts(const struct redis *redis)
 {
 	return &redis->counts;
@@ -179,6 +192,11 @@ enum redis_type redis_value_type(const struct redis_value *value)
 		return REDIS_TYPE_ARRAY;
 	}
 	return REDIS_TYPE_NIL;
+}
+
+enum redis_error redis_value_error(const struct redis_value *value)
+{
+	return classify(redis_value_text(value));
 }
 
 int64_t redis_value_integer(const struct redis_value *value)
@@ -343,6 +361,11 @@ static bool enqueue(struct redis *redis, const struct str *args, unsigned arg_co
 static void on_flush(void *arg)
 {
 	struct redis *redis = arg;
+	if (redis->must_drop) {
+		const struct err err = redis->drop_err;
+		drop(redis, redis->drop_error, &err);
+		return;
+	}
 	if (redis->link == LINK_UP && redis->config.before_flush) {
 		redis->is_flushing = true;
 		redis->config.before_flush(redis->config.arg);
@@ -453,6 +476,7 @@ static enum redis_error classify(struct str text)
 		{"CLUSTERDOWN", REDIS_ERROR_CLUSTER},
 		{"TRYAGAIN", REDIS_ERROR_CLUSTER},
 		{"CROSSSLOT", REDIS_ERROR_CLUSTER},
+		{"EXECABORT", REDIS_ERROR_EXECABORT},
 	};
 	struct str word, rest;
 	str_cut(text, ' ', &word, &rest);

@@ -65,10 +65,13 @@ const struct redis_value *redis_value_at(const struct redis_value *value, size_t
 	X(BUSY, "busy")             \
 	X(WRONGTYPE, "wrongtype")   \
 	X(CLUSTER, "cluster")       \
+	X(EXECABORT, "execabort")   \
 	X(OTHER, "other")
 #define REDIS_ENUM_ERROR(name, text) REDIS_ERROR_##name,
 enum redis_error { REDIS_ERRORS(REDIS_ENUM_ERROR) REDIS_ERROR_COUNT };
 const char *redis_error_name(enum redis_error error);
+/* The kind of an error reply. */
+enum redis_error redis_value_error(const struct redis_value *value);
 
 /* Read without locks by other threads (relaxed). */
 struct redis_counts {
@@ -102,6 +105,11 @@ bool redis_is_up(const struct redis *redis);
  * way. fn may be NULL for commands whose reply does not matter (errors are still counted). */
 bool redis_command(struct redis *redis, const struct str *args, unsigned arg_count,
 	redis_reply_fn *fn, uint64_t tag, void *arg);
+/* So many further commands can be under way. */
+bool redis_has_room(const struct redis *redis, unsigned commands);
+/* Gives the connection up at the end of this turn and dials anew: after a fail-over the same name
+ * may lead to another server. Counted as an error of kind lost. */
+void redis_redial(struct redis *redis);
 const struct redis_counts *redis_counts(const struct redis *redis);
 /* Everything pending is told value NULL first. Not from inside a callback of its own. */
 void redis_free(struct redis *redis);

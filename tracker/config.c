@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "catalogue_row.h"
+#include "spool.h"
 #include "timestamp.h"
 
 #define DAY_US (INT64_C(86400) * US_PER_S)
@@ -23,6 +24,7 @@ static bool redis_check(struct str value, struct err *err);
 static bool level_check(struct str value, struct err *err);
 static bool path_check(struct str value, struct err *err);
 static bool fallback_check(struct str value, struct err *err);
+static bool sync_check(struct str value, struct err *err);
 static bool proxies_check(struct str value, struct err *err);
 static bool config_resolve(struct config *config, struct err *err);
 
@@ -99,17 +101,38 @@ static const struct conf_option options[] = {
 		.fallback = "info",
 		.help = "error, warn, info or debug",
 		.check = level_check},
+	{.name = "redis-loss-window",
+		.type = CONF_DURATION,
+		.offset = AT(redis_loss_window_us),
+		.fallback = "2s",
+		.min = 0,
+		.max = 60 * US_PER_S,
+		.help = "what Redis may forget when it dies: its clicks stay in memory as long"},
 	{.name = "redis-url",
 		.type = CONF_SECRET,
 		.offset = AT(secret_redis_url),
 		.fallback = "redis://127.0.0.1:6379",
 		.help = "redis://[user[:password]@]host[:port][/db] or unix:///path[?db=N]",
 		.check = redis_check},
+	{.name = "spool-max",
+		.type = CONF_SIZE,
+		.offset = AT(spool_max_bytes),
+		.fallback = "1GiB",
+		.min = SPOOL_BYTES_MIN,
+		.max = INT64_C(1) << 40,
+		.help = "disk for clicks that Redis did not take in time"},
+	{.name = "spool-sync",
+		.type = CONF_TEXT,
+		.offset = AT(spool_sync),
+		.fallback = "none",
+		.help = "always: a spooled click is on disk (fdatasync) before its redirect; none: "
+			"in the kernel's memory",
+		.check = sync_check},
 	{.name = "state-dir",
 		.type = CONF_TEXT,
 		.offset = AT(state_dir),
 		.fallback = "/var/lib/wasl-tracker",
-		.help = "folder of the catalogue's snapshot",
+		.help = "folder of the catalogue's snapshot and of the spool",
 		.check = path_check},
 	{.name = "takeover",
 		.type = CONF_SWITCH,
@@ -189,6 +212,11 @@ static bool config_resolve(struct config *config, struct err *err)
 			       : cores < 1                  ? 1
 			       : cores > CONFIG_WORKERS_MAX ? CONFIG_WORKERS_MAX
 							    : (unsigned)cores;
+	snprintf(config->spool_folder, sizeof(config->spool_folder), "%s/spool", text->state_dir);
+	config->has_spool_sync = str_equal(str_from(text->spool_sync), STR("always"));
+	/* Each worker has a spool of its own. */
+	const uint64_t share = (uint64_t)text->spool_max_bytes / config->worker_count;
+	config->spool_worker_bytes = share > SPOOL_BYTES_MIN ? share : SPOOL_BYTES_MIN;
 	return true;
 }
 
@@ -245,6 +273,12 @@ static bool fallback_check(struct str value, struct err *err)
 	struct str host;
 	return value.len == 0 || catalogue_url_check(value, &host) ||
 	       err_set(err, ERR_USAGE, 0, "not an http or https URL that a redirect may carry");
+}
+
+static bool sync_check(struct str value, struct err *err)
+{
+	return str_equal(value, STR("always")) || str_equal(value, STR("none")) ||
+	       err_set(err, ERR_USAGE, 0, "neither always nor none");
 }
 
 static bool proxies_check(struct str value, struct err *err)

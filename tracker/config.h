@@ -27,8 +27,11 @@ struct config_text {
 	char fallback_url[CONF_TEXT_MAX];
 	char trusted_proxies[CONF_TEXT_MAX];
 	char access_log[CONF_TEXT_MAX];
+	char spool_sync[CONF_TEXT_MAX];
 	int64_t click_deadline_us;
 	int64_t click_grace_us;
+	int64_t redis_loss_window_us;
+	int64_t spool_max_bytes;         /* of the whole process */
 	int64_t workers;                 /* 0: one per core */
 	int64_t connections_max;         /* of the whole process */
 	int64_t connections_per_address; /* 0: no limit */
@@ -45,6 +48,9 @@ struct config {
 	struct trust trusted_proxies;
 	enum log_level log_level;
 	unsigned access_every; /* 0: no access log */
+	char spool_folder[CONF_TEXT_MAX + 8];
+	uint64_t spool_worker_bytes;
+	bool has_spool_sync;
 	unsigned worker_count;
 };
 

@@ -328,8 +328,14 @@ static void on_health(struct admin_health *health, void *arg)
 	follow_status(crew->follow, &status);
 	health->is_ready = status.is_ready && !crew->is_draining;
 	health->degraded_count = 0;
-	if (!metrics_redis_is_up(&source))
+	if (metrics_redis_is_away(&source))
 		health->degraded[health->degraded_count++] = "redis";
+	unsigned spool_full, spool_failing;
+	metrics_spool_state(&source, &spool_full, &spool_failing);
+	if (spool_full > 0)
+		health->degraded[health->degraded_count++] = "spool_full";
+	if (spool_failing > 0)
+		health->degraded[health->degraded_count++] = "spool_failing";
 	if (status.is_stale)
 		health->degraded[health->degraded_count++] = "catalogue_stale";
 }

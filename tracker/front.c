@@ -132,7 +132,12 @@ struct front *front_new(struct loop *loop, const struct config *config, unsigned
 		.url = &config->redis,
 		.deadline_us = config->text.click_deadline_us,
 		.grace_s = config->text.click_grace_us / 1000000,
-		.tickets_max = connections_max,
+		.loss_window_us = config->text.redis_loss_window_us,
+		/* One for each connection, and those whose connection went before its answer. */
+		.tickets_max = 2 * connections_max,
+		.spool_folder = config->spool_folder,
+		.spool_max_bytes = config->spool_worker_bytes,
+		.has_spool_sync = config->has_spool_sync,
 		.entropy = &front->entropy,
 		.on_done = on_stored,
 		.arg = front,
@@ -200,9 +205,9 @@ const struct conn_counts *front_conn_counts(const struct front *front)
 	return conn_server_counts(front->server);
 }
 
-const struct redis_counts *front_redis_counts(const struct front *front)
+void front_sink_status(const struct front *front, struct sink_status *status)
 {
-	return sink_redis_counts(front->sink);
+	sink_status(front->sink, status);
 }
 
 void front_free(struct front *front)
@@ -414,7 +419,7 @@ static void credited_answer(struct front *front, const struct ask *ask)
 		.started_us = now.mono_us,
 	};
 	const struct sink_click click = {
-		.place = &place, .record = &record, .extras = &query.extras};
+		.place = &place, .record = &record, .extras = &query.extras, .wall_us = wall_us};
 	sink_put(front->sink, &click, &ticket);
 }
 

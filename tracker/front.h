@@ -84,7 +84,7 @@ void front_drain(struct front *front, loop_fn *fn, void *arg);
 uint64_t front_redis_pending(const struct front *front);
 const struct front_counts *front_counts(const struct front *front);
 const struct conn_counts *front_conn_counts(const struct front *front);
-const struct redis_counts *front_redis_counts(const struct front *front);
+void front_sink_status(const struct front *front, struct sink_status *status);
 void front_free(struct front *front);
 
 #endif

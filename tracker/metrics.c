@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "metrics_spool.h"
 #include "stats.h"
 
 #define CODE_TEXT_MAX 16
@@ -15,24 +16,42 @@ struct total {
 	uint64_t redis_errors[REDIS_ERROR_COUNT];
 	uint64_t redis_commands;
 	uint64_t redis_pending;
+	unsigned redis_down; /* workers */
+	struct spool_counts spool;
+	struct refill_counts refill;
 };
 
 static void total_sum(const struct metrics_source *source, struct total *total);
 static void front_sum(struct front_counts *into, const struct front_counts *from);
+static void sink_sum(struct total *total, const struct worker *worker);
 static void redis_sum(struct total *total, const struct redis_counts *counts);
 static void requests_write(const struct front_counts *front, struct buf *out);
 static void clicks_write(const struct front_counts *front, struct buf *out);
-static void redis_write(const struct total *total, bool is_up, struct buf *out);
+static void redis_write(const struct total *total, struct buf *out);
 static void catalogue_write(const struct follow *follow, struct buf *out);
 static void plain_write(
 	struct buf *out, const char *name, enum stats_type type, const char *help, uint64_t value);
 
-bool metrics_redis_is_up(const struct metrics_source *source)
+bool metrics_redis_is_away(const struct metrics_source *source)
 {
-	for (unsigned i = 0; i < source->worker_count; i++)
-		if (stats_get(&worker_redis_counts(source->workers[i])->is_up) == 0)
-			return false;
-	return true;
+	for (unsigned i = 0; i < source->worker_count; i++) {
+		struct sink_status status;
+		worker_sink_status(source->workers[i], &status);
+		if (stats_get(status.is_away) != 0)
+			return true;
+	}
+	return false;
+}
+
+void metrics_spool_state(const struct metrics_source *source, unsigned *full, unsigned *failing)
+{
+	*full = *failing = 0;
+	for (unsigned i = 0; i < source->worker_count; i++) {
+		struct sink_status status;
+		worker_sink_status(source->workers[i], &status);
+		*full += stats_get(&status.spool->is_full) != 0;
+		*failing += stats_get(&status.spool->is_failing) != 0;
+	}
 }
 
 void metrics_write(const struct metrics_source *source, struct buf *out)
@@ -45,7 +64,8 @@ void metrics_write(const struct metrics_source *source, struct buf *out)
 	stats_histogram_write(out, "wasl_http_request_seconds", NULL, 0, &total.front.seconds);
 	conn_counts_write(&total.conn, out);
 	clicks_write(&total.front, out);
-	redis_write(&total, metrics_redis_is_up(source), out);
+	redis_write(&total, out);
+	metrics_spool_write(&total.spool, &total.refill, out);
 	catalogue_write(source->follow, out);
 }
 
@@ -56,7 +76,7 @@ static void total_sum(const struct metrics_source *source, struct total *total)
 		const struct worker *worker = source->workers[i];
 		const struct conn_counts *conn = worker_conn_counts(worker);
 		front_sum(&total->front, worker_counts(worker));
-		redis_sum(total, worker_redis_counts(worker));
+		sink_sum(total, worker);
 		total->conn.accepted += stats_get(&conn->accepted);
 		total->conn.open += stats_get(&conn->open);
 		total->conn.refused_cap += stats_get(&conn->refused_cap);
@@ -83,6 +103,18 @@ static void front_sum(struct front_counts *into, const struct front_counts *from
 	into->sub_ids_dropped += stats_get(&from->sub_ids_dropped);
 	into->suspended += stats_get(&from->suspended);
 	stats_histogram_sum(&into->seconds, &from->seconds);
+}
+
+static void sink_sum(struct total *total, const struct worker *worker)
+{
+	struct sink_status status;
+	worker_sink_status(worker, &status);
+	redis_sum(total, status.redis);
+	total->redis_down += stats_get(&status.redis->is_up) == 0;
+	metrics_spool_sum(&total->spool, status.spool);
+	total->refill.resent += stats_get(&status.refill->resent);
+	total->refill.expired += stats_get(&status.refill->expired);
+	total->refill.cut += stats_get(&status.refill->cut);
 }
 
 static void redis_sum(struct total *total, const struct redis_counts *counts)
@@ -138,10 +170,10 @@ static void clicks_write(const struct front_counts *front, struct buf *out)
 		"Links of suspended affiliates, answered without credit.", front->suspended);
 }
 
-static void redis_write(const struct total *total, bool is_up, struct buf *out)
+static void redis_write(const struct total *total, struct buf *out)
 {
 	plain_write(out, "wasl_redis_up", STATS_GAUGE,
-		"1 while every worker's connection for clicks is up.", is_up);
+		"1 while every worker's connection for clicks is up.", total->redis_down == 0);
 	plain_write(out, "wasl_redis_commands_total", STATS_COUNTER, "Commands sent to Redis.",
 		total->redis_commands);
 	plain_write(out, "wasl_redis_pending", STATS_GAUGE, "Commands that Redis has not answered.",

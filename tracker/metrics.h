@@ -13,8 +13,10 @@ struct metrics_source {
 	const struct follow *follow;
 };
 
-/* Every worker's Redis connection for clicks is up. */
-bool metrics_redis_is_up(const struct metrics_source *source);
+/* A worker can't rely on Redis: its connection is down, silent, or refuses clicks. */
+bool metrics_redis_is_away(const struct metrics_source *source);
+/* Workers whose spool takes nothing. */
+void metrics_spool_state(const struct metrics_source *source, unsigned *full, unsigned *failing);
 void metrics_write(const struct metrics_source *source, struct buf *out);
 
 #endif

@@ -1,25 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Makes a click safe, then says so: Redis within the deadline, or nobody. */
+ * Makes a click safe, then says so: Redis within the deadline, else the spool, else nobody. */
 #include "sink.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "click_send.h"
 #include "expiry.h"
 #include "log.h"
+#include "recent.h"
 #include "stats.h"
-
-#define NUMBER_MAX 24
-#define SLOT_NONE  UINT32_MAX
-
-struct slot {
-	struct sink_ticket ticket; /* headers point at heap memory of ours */
-	int64_t deadline_us;
-	uint32_t generation;
-	uint32_t next, previous; /* waiting: by deadline; free: next only */
-	bool is_waiting;
-};
+#include "watch.h"
 
 /* A bucket that got clicks since the last write. */
 struct touched {
@@ -30,31 +22,35 @@ struct touched {
 struct sink {
 	struct sink_config config;
 	struct redis *redis;
-	struct loop_timer *timer;
-	struct bucket_set buckets;
+	struct spool *spool;
+	struct refill *refill;
 	struct expiry *expiry;
-	struct slot *slots;
-	uint32_t free_first;
-	uint32_t waiting_first, waiting_last;
+	struct loop_timer *timer; /* the first deadline */
+	struct watch watch;
+	struct recent recent;
+	struct tickets tickets;
+	struct bucket_set buckets;
 	struct touched touched[SINK_BATCH_MAX];
 	unsigned touched_count;
-	bool is_down_logged;
 };
 
+static bool parts_make(struct sink *sink, struct err *err);
+static bool click_send(struct sink *sink, const struct click_note *note, bool is_new, uint64_t tag);
 static void on_state(bool is_up, void *arg);
+static void on_identity_known(bool is_another, void *arg);
 static void before_flush(void *arg);
 static void on_record(const struct redis_value *value, uint64_t tag, void *arg);
-static void on_deadline(void *arg);
-static bool record_send(struct sink *sink, const struct sink_click *click, uint64_t tag);
-static void extras_send(struct sink *sink, const struct sink_click *click);
-static void bucket_announce(struct sink *sink, const struct bucket_place *place);
+static void on_first(const struct redis_value *value, uint64_t tag, void *arg);
+static void on_queued(const struct redis_value *value, uint64_t tag, void *arg);
+static void record_answered(struct sink *sink, const struct redis_value *value, uint64_t tag);
+static void bucket_taken(struct sink *sink);
 static void on_announced(const struct redis_value *value, uint64_t tag, void *arg);
-static void touch(struct sink *sink, const struct bucket_place *place);
-static void sink_fallback(struct sink *sink, const struct sink_ticket *ticket);
-static struct slot *slot_take(struct sink *sink, const struct sink_ticket *ticket);
-static void slot_unlink(struct sink *sink, struct slot *slot);
-static void slot_finish(struct sink *sink, struct slot *slot, bool is_stored);
-static struct str number_text(char out[NUMBER_MAX], uint64_t value);
+static void on_deadline(void *arg);
+static void on_refilled(bool is_stored, void *arg);
+static void touch(struct sink *sink, const struct click_note *note);
+static void to_spool(struct sink *sink, struct ticket *ticket);
+static void on_spooled(uint64_t tag, bool is_safe, void *arg);
+static void finish(struct sink *sink, struct ticket *ticket, enum stored stored);
 
 const char *stored_name(enum stored stored)
 {
@@ -72,10 +68,28 @@ struct sink *sink_new(const struct sink_config *config, struct err *err)
 	}
 	sink->config = *config;
 	bucket_set_init(&sink->buckets, config->grace_s);
-	sink->waiting_first = sink->waiting_last = SLOT_NONE;
-	sink->slots = calloc(config->tickets_max, sizeof(*sink->slots));
-	for (uint32_t i = 0; sink->slots && i < config->tickets_max; i++)
-		sink->slots[i].next = i + 1 < config->tickets_max ? i + 1 : SLOT_NONE;
+	recent_init(&sink->recent, config->loss_window_us);
+	sink->watch.fn = on_identity_known;
+	sink->watch.arg = sink;
+	if (!parts_make(sink, err)) {
+		sink_free(sink);
+		return NULL;
+	}
+	return sink;
+}
+
+static bool parts_make(struct sink *sink, struct err *err)
+{
+	const struct sink_config *config = &sink->config;
+	const struct spool_config spool = {
+		.loop = config->loop,
+		.folder = config->spool_folder,
+		.name = "clicks",
+		.max_bytes = config->spool_max_bytes,
+		.has_sync = config->has_spool_sync,
+		.on_told = on_spooled,
+		.arg = sink,
+	};
 	const struct redis_config redis = {
 		.url = *config->url,
 		.name = "clicks",
@@ -87,15 +101,16 @@ struct sink *sink_new(const struct sink_config *config, struct err *err)
 	};
 	sink->timer = loop_timer_new(config->loop, on_deadline, sink);
 	sink->expiry = expiry_new(config->loop);
-	if (!sink->slots || !sink->timer || !sink->expiry)
-		err_set(err, ERR_SYSTEM, 0, "no memory");
-	else
-		sink->redis = redis_new(config->loop, &redis, err);
-	if (!sink->redis) {
-		sink_free(sink);
-		return NULL;
-	}
-	return sink;
+	if (!tickets_init(&sink->tickets, config->tickets_max) || !sink->timer || !sink->expiry)
+		return err_set(err, ERR_SYSTEM, 0, "no memory");
+	if (!watch_init(&sink->watch, config->loop, config->deadline_us, err))
+		return false;
+	sink->spool = spool_new(&spool, err);
+	sink->refill = sink->spool ? refill_new(config->loop, &sink->recent, sink->spool,
+					     on_refilled, sink, err)
+				   : NULL;
+	sink->redis = sink->refill ? redis_new(config->loop, &redis, err) : NULL;
+	return sink->redis != NULL;
 }
 
 bool sink_place(struct sink *sink, uint32_t window_s, const struct bucket_now *now,
@@ -109,75 +124,118 @@ bool sink_place(struct sink *sink, uint32_t window_s, const struct bucket_now *n
 	       bucket_take(&sink->buckets, window_s, now, &fresh, place);
 }
 
-void sink_put(struct sink *sink, const struct sink_click *click, const struct sink_ticket *ticket)
+void sink_put(struct sink *sink, const struct sink_click *click, const struct sink_ticket *given)
 {
-	const bool is_open = redis_is_up(sink->redis) && expiry_has_room(sink->expiry);
-	struct slot *slot = is_open ? slot_take(sink, ticket) : NULL;
-	if (!slot) {
+	struct click_note note = {.bucket = click->place->id,
+		.index = click->place->index,
+		.expires_at_s = click->place->expires_at_s};
+	uint8_t extras[CLICK_EXTRAS_MAX], bytes[CLICK_NOTE_MAX];
+	click_record_encode(note.record, click->record);
+	if (click->record->has_extras)
+		note.extras = (struct str){.data = (const char *)extras,
+			.len = click_extras_encode(extras, click->extras)};
+	const struct str raw = {
+		.data = (const char *)bytes, .len = click_note_encode(bytes, &note)};
+	struct ticket *ticket = ticket_take(&sink->tickets, given, raw);
+	if (!ticket) {
 		if (click->place->is_new)
 			bucket_set_forget_announced(&sink->buckets);
-		sink_fallback(sink, ticket);
+		sink->config.on_done(given, STORED_NONE, sink->config.arg);
 		return;
 	}
-	const uint64_t tag = (uint64_t)(slot - sink->slots) << 32 | slot->generation;
-	if (click->place->is_new)
-		bucket_announce(sink, click->place);
-	/* Before the record: when Redis has acknowledged the record it has these too. */
-	if (click->record->has_extras)
-		extras_send(sink, click);
-	if (!record_send(sink, click, tag)) {
-		slot_finish(sink, slot, false);
+	ticket->wall_us = click->wall_us;
+	if (!watch_is_open(&sink->watch) || !expiry_has_room(sink->expiry) ||
+		!click_send(
+			sink, &note, click->place->is_new, ticket_tag(&sink->tickets, ticket))) {
+		if (click->place->is_new)
+			bucket_set_forget_announced(&sink->buckets);
+		to_spool(sink, ticket);
 		return;
 	}
-	touch(sink, click->place);
+	ticket_wait(
+		&sink->tickets, ticket, loop_now_us(sink->config.loop) + sink->config.deadline_us);
+	if (!loop_timer_is_set(sink->timer))
+		loop_timer_set(sink->timer, sink->config.deadline_us);
 }
 
-const struct redis_counts *sink_redis_counts(const struct sink *sink)
+void sink_status(const struct sink *sink, struct sink_status *status)
 {
-	return redis_counts(sink->redis);
+	*status = (struct sink_status){
+		.redis = redis_counts(sink->redis),
+		.spool = spool_counts(sink->spool),
+		.refill = refill_counts(sink->refill),
+		.is_away = &sink->watch.is_away,
+	};
 }
 
 uint64_t sink_pending(const struct sink *sink)
 {
-	return stats_get(&redis_counts(sink->redis)->pending) + expiry_doubts(sink->expiry);
+	return stats_get(&redis_counts(sink->redis)->pending) + expiry_doubts(sink->expiry) +
+	       spool_untold(sink->spool);
 }
 
 void sink_free(struct sink *sink)
 {
 	if (!sink)
 		return;
-	while (sink->waiting_first != SLOT_NONE)
-		slot_unlink(sink, &sink->slots[sink->waiting_first]);
+	/* Whatever is under way is lost now and goes to the spool, which then writes it. */
 	if (sink->redis)
 		redis_free(sink->redis);
+	sink->redis = NULL;
+	spool_free(sink->spool);
+	refill_free(sink->refill);
 	if (sink->timer)
 		loop_timer_free(sink->timer);
+	watch_release(&sink->watch);
+	recent_release(&sink->recent);
+	tickets_release(&sink->tickets);
 	expiry_free(sink->expiry);
-	free(sink->slots);
 	free(sink);
 }
 
-/* The one place where a click goes that Redis did not take in time. Its token alone proves it. */
-static void sink_fallback(struct sink *sink, const struct sink_ticket *ticket)
+/* A bucket's first click comes with the bucket's end, in a transaction; announcement and sub-ids go
+ * before the record: when Redis has acknowledged it, it has them too. */
+static bool click_send(struct sink *sink, const struct click_note *note, bool is_new, uint64_t tag)
 {
-	sink->config.on_done(ticket, STORED_NONE, sink->config.arg);
+	if (is_new)
+		click_send_bucket(
+			sink->redis, &note->bucket, note->expires_at_s, on_announced, sink);
+	if (note->extras.len > 0)
+		click_send_extras(sink->redis, note, NULL, 0, NULL);
+	if (is_new) {
+		const struct click_send_first first = {
+			.fn = on_first, .queued_fn = on_queued, .tag = tag, .arg = sink};
+		return click_send_first(sink->redis, note, &first);
+	}
+	if (!click_send_record(sink->redis, note, on_record, tag, sink))
+		return false;
+	touch(sink, note);
+	return true;
 }
 
 static void on_state(bool is_up, void *arg)
 {
 	struct sink *sink = arg;
-	/* A fail-over or restart may have lost the stream; announcing twice is harmless. */
 	if (is_up) {
+		/* A fail-over or restart may have lost the stream; announcing twice is harmless. */
 		bucket_set_forget_announced(&sink->buckets);
 		expiry_resume(sink->expiry, sink->redis);
+		watch_up(&sink->watch, sink->redis);
+		refill_kick(sink->refill, sink->redis);
 	} else {
 		before_flush(sink); /* their HSETNX may have left already */
+		recent_hold(&sink->recent, true);
+		watch_down(&sink->watch);
 	}
-	if (is_up == !sink->is_down_logged)
-		return;
-	sink->is_down_logged = !is_up;
-	log_write(is_up ? LOG_INFO : LOG_WARN, is_up ? "redis_up" : "redis_down",
-		(const struct log_field[]){LOG_TEXT("name", "clicks"), {0}});
+}
+
+static void on_identity_known(bool is_another, void *arg)
+{
+	struct sink *sink = arg;
+	if (is_another)
+		recent_lose(&sink->recent);
+	recent_hold(&sink->recent, false);
+	refill_kick(sink->refill, sink->redis);
 }
 
 /* Once for each bucket and write, after the last HSETNX: a key that was made anew in between
@@ -193,82 +251,58 @@ static void before_flush(void *arg)
 
 static void on_record(const struct redis_value *value, uint64_t tag, void *arg)
 {
-	struct sink *sink = arg;
-	struct slot *slot = &sink->slots[tag >> 32];
-	const bool is_integer = value && redis_value_type(value) == REDIS_TYPE_INTEGER;
-	const bool is_stored = is_integer && redis_value_integer(value) == 1;
-	if (is_integer && !is_stored) {
-		/* Another click has our 74 random bits: this process was copied (a restored machine
-		 * image). */
-		log_error("bucket_taken");
-		entropy_init(sink->config.entropy);
-		bucket_set_clear(&sink->buckets);
-	}
-	if (slot->is_waiting && slot->generation == (uint32_t)tag)
-		slot_finish(sink, slot, is_stored);
+	record_answered(arg, value, tag);
 }
 
-static void on_deadline(void *arg)
+static void on_first(const struct redis_value *value, uint64_t tag, void *arg)
 {
 	struct sink *sink = arg;
-	const int64_t now_us = loop_now_us(sink->config.loop);
-	while (sink->waiting_first != SLOT_NONE) {
-		struct slot *slot = &sink->slots[sink->waiting_first];
-		if (slot->deadline_us > now_us) {
-			loop_timer_set(sink->timer, slot->deadline_us - now_us);
-			return;
-		}
-		slot_finish(sink, slot, false);
+	const struct redis_value *said = click_send_first_value(value);
+	record_answered(sink, said ? said : value, tag);
+	/* Without the transaction the bucket may be missing: its next click comes with its end. */
+	if (!said)
+		bucket_set_forget_announced(&sink->buckets);
+}
+
+/* The reason; EXEC itself then only says that there was one. */
+static void on_queued(const struct redis_value *value, uint64_t tag, void *arg)
+{
+	(void)tag;
+	struct sink *sink = arg;
+	if (value && redis_value_type(value) == REDIS_TYPE_ERROR)
+		watch_refused(&sink->watch, redis_value_error(value));
+}
+
+/* value NULL: lost. */
+static void record_answered(struct sink *sink, const struct redis_value *value, uint64_t tag)
+{
+	struct ticket *ticket = ticket_by_tag(&sink->tickets, tag);
+	const enum redis_type type = value ? redis_value_type(value) : REDIS_TYPE_NIL;
+	if (type == REDIS_TYPE_ERROR)
+		watch_refused(&sink->watch, redis_value_error(value));
+	if (type != REDIS_TYPE_INTEGER) {
+		if (ticket)
+			to_spool(sink, ticket);
+		return;
 	}
+	watch_stored(&sink->watch);
+	const bool is_stored = redis_value_integer(value) == 1;
+	if (!is_stored)
+		bucket_taken(sink);
+	if (!ticket)
+		return; /* it is in the spool, and Redis is told of it again */
+	if (is_stored)
+		recent_add(&sink->recent, ticket->note, loop_now_us(sink->config.loop));
+	finish(sink, ticket, is_stored ? STORED_REDIS : STORED_NONE);
 }
 
-static bool record_send(struct sink *sink, const struct sink_click *click, uint64_t tag)
+/* Another click has our 74 random bits: this process was copied (a restored machine image). The
+ * click can't be stored, neither now nor from the spool. */
+static void bucket_taken(struct sink *sink)
 {
-	char key[CLICK_KEY_MAX], index[NUMBER_MAX];
-	uint8_t record[CLICK_RECORD_BYTES];
-	click_record_encode(record, click->record);
-	const struct str args[] = {
-		STR("HSETNX"),
-		{.data = key, .len = click_bucket_key(key, &click->place->id)},
-		number_text(index, click->place->index),
-		{.data = (const char *)record, .len = sizeof(record)},
-	};
-	return redis_command(sink->redis, args, 4, on_record, tag, sink);
-}
-
-static void extras_send(struct sink *sink, const struct sink_click *click)
-{
-	char key[CLICK_KEY_MAX], expires[NUMBER_MAX];
-	uint8_t extras[CLICK_EXTRAS_MAX];
-	const struct click_bucket *id = &click->place->id;
-	const struct str args[] = {
-		STR("SET"),
-		{.data = key, .len = click_extras_key(key, id, click->place->index)},
-		{.data = (const char *)extras, .len = click_extras_encode(extras, click->extras)},
-		STR("EXAT"),
-		number_text(expires, (uint64_t)click->place->expires_at_s),
-	};
-	redis_command(sink->redis, args, 5, NULL, 0, NULL);
-}
-
-/* XADD wasl:buckets MAXLEN ~ 1000000 * b <17 hex> x <expiry, Unix seconds> */
-static void bucket_announce(struct sink *sink, const struct bucket_place *place)
-{
-	char key[CLICK_KEY_MAX], expires[NUMBER_MAX];
-	const unsigned len = click_bucket_key(key, &place->id);
-	const struct str args[] = {
-		STR("XADD"),
-		STR(CLICK_BUCKETS_STREAM),
-		STR("MAXLEN"),
-		STR("~"),
-		STR(SINK_BUCKETS_MAX),
-		STR("*"),
-		STR("b"),
-		{.data = key + len - CLICK_BUCKET_HEX, .len = CLICK_BUCKET_HEX},
-		STR("x"),
-		number_text(expires, (uint64_t)place->expires_at_s),
-	};
-	redis_command(sink->redis, args, 10, on_announced, 0, sink);
+	log_error("bucket_taken");
+	entropy_init(sink->config.entropy);
+	bucket_set_clear(&sink->buckets);
 }
 
 /* Refused or lost: the next click of the bucket tries again. */
@@ -280,84 +314,60 @@ static void on_announced(const struct redis_value *value, uint64_t tag, void *ar
 		bucket_set_forget_announced(&sink->buckets);
 }
 
-static void touch(struct sink *sink, const struct bucket_place *place)
+static void on_deadline(void *arg)
+{
+	struct sink *sink = arg;
+	const int64_t now_us = loop_now_us(sink->config.loop);
+	for (struct ticket *ticket; (ticket = ticket_first(&sink->tickets)) != NULL;) {
+		if (ticket->deadline_us > now_us) {
+			loop_timer_set(sink->timer, ticket->deadline_us - now_us);
+			return;
+		}
+		watch_missed(&sink->watch);
+		to_spool(sink, ticket);
+	}
+}
+
+static void on_refilled(bool is_stored, void *arg)
+{
+	struct sink *sink = arg;
+	if (is_stored)
+		watch_stored(&sink->watch);
+}
+
+static void touch(struct sink *sink, const struct click_note *note)
 {
 	for (unsigned i = sink->touched_count; i > 0; i--) {
 		const struct click_bucket *id = &sink->touched[i - 1].id;
-		if (id->low == place->id.low && id->high == place->id.high)
+		if (id->low == note->bucket.low && id->high == note->bucket.high)
 			return;
 	}
-	const struct touched touched = {.id = place->id, .expires_at_s = place->expires_at_s};
 	if (sink->touched_count == SINK_BATCH_MAX)
 		before_flush(sink);
-	sink->touched[sink->touched_count++] = touched;
+	sink->touched[sink->touched_count++] =
+		(struct touched){.id = note->bucket, .expires_at_s = note->expires_at_s};
 }
 
-/* ---- tickets ---- */
-
-/* NULL when none is free or memory fails. */
-static struct slot *slot_take(struct sink *sink, const struct sink_ticket *ticket)
+static void to_spool(struct sink *sink, struct ticket *ticket)
 {
-	const uint32_t at = sink->free_first;
-	char *headers = at == SLOT_NONE ? NULL : malloc(ticket->headers.len);
-	if (!headers)
-		return NULL;
-	memcpy(headers, ticket->headers.data, ticket->headers.len);
-	struct slot *slot = &sink->slots[at];
-	sink->free_first = slot->next;
-	slot->ticket = *ticket;
-	slot->ticket.headers.data = headers;
-	slot->deadline_us = loop_now_us(sink->config.loop) + sink->config.deadline_us;
-	slot->is_waiting = true;
-	slot->next = SLOT_NONE;
-	slot->previous = sink->waiting_last;
-	if (sink->waiting_last != SLOT_NONE)
-		sink->slots[sink->waiting_last].next = at;
-	else
-		sink->waiting_first = at;
-	sink->waiting_last = at;
-	if (!loop_timer_is_set(sink->timer))
-		loop_timer_set(sink->timer, sink->config.deadline_us);
-	return slot;
+	ticket_spool(&sink->tickets, ticket);
+	if (spool_add(sink->spool, CLICK_NOTE_KIND, ticket->wall_us, ticket->note,
+		    ticket_tag(&sink->tickets, ticket)) != SPOOL_TAKEN)
+		finish(sink, ticket, STORED_NONE);
 }
 
-/* Ends the wait and frees the place; later answers find another generation. */
-static void slot_unlink(struct sink *sink, struct slot *slot)
+static void on_spooled(uint64_t tag, bool is_safe, void *arg)
 {
-	assert(slot->is_waiting);
-	const uint32_t at = (uint32_t)(slot - sink->slots);
-	if (slot->previous != SLOT_NONE)
-		sink->slots[slot->previous].next = slot->next;
-	else
-		sink->waiting_first = slot->next;
-	if (slot->next != SLOT_NONE)
-		sink->slots[slot->next].previous = slot->previous;
-	else
-		sink->waiting_last = slot->previous;
-	/* The memory was malloc'ed by slot_take; the view only reads it. */
-	free((void *)(uintptr_t)slot->ticket.headers.data);
-	slot->ticket.headers = (struct str){0};
-	slot->is_waiting = false;
-	slot->generation++;
-	slot->next = sink->free_first;
-	sink->free_first = at;
+	struct sink *sink = arg;
+	struct ticket *ticket = ticket_by_tag(&sink->tickets, tag);
+	assert(ticket);
+	finish(sink, ticket, is_safe ? STORED_SPOOL : STORED_NONE);
+	if (sink->redis)
+		refill_kick(sink->refill, sink->redis);
 }
 
-static void slot_finish(struct sink *sink, struct slot *slot, bool is_stored)
+static void finish(struct sink *sink, struct ticket *ticket, enum stored stored)
 {
-	if (is_stored)
-		sink->config.on_done(&slot->ticket, STORED_REDIS, sink->config.arg);
-	else
-		sink_fallback(sink, &slot->ticket);
-	slot_unlink(sink, slot);
-}
-
-static struct str number_text(char out[NUMBER_MAX], uint64_t value)
-{
-	unsigned at = NUMBER_MAX;
-	do {
-		out[--at] = (char)('0' + value % 10);
-		value /= 10;
-	} while (value > 0);
-	return (struct str){.data = out + at, .len = NUMBER_MAX - at};
+	sink->config.on_done(&ticket->given, stored, sink->config.arg);
+	ticket_end(&sink->tickets, ticket);
 }

@@ -136,9 +136,9 @@ const struct conn_counts *worker_conn_counts(const struct worker *worker)
 	return front_conn_counts(worker->front);
 }
 
-const struct redis_counts *worker_redis_counts(const struct worker *worker)
+void worker_sink_status(const struct worker *worker, struct sink_status *status)
 {
-	return front_redis_counts(worker->front);
+	front_sink_status(worker->front, status);
 }
 
 void worker_free(struct worker *worker)

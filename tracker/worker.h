@@ -41,7 +41,7 @@ void worker_drain(struct worker *worker);
 uint64_t worker_generation(const struct worker *worker);
 const struct front_counts *worker_counts(const struct worker *worker);
 const struct conn_counts *worker_conn_counts(const struct worker *worker);
-const struct redis_counts *worker_redis_counts(const struct worker *worker);
+void worker_sink_status(const struct worker *worker, struct sink_status *status);
 /* Waits for the thread's end if it was started: it has drained. */
 void worker_free(struct worker *worker);
 

@@ -3,6 +3,7 @@
 
 import concurrent.futures
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -60,22 +61,27 @@ class FakeRedis(threading.Thread):
 
     def serve(self, client):
         replies = {b"PING": b"+PONG\r\n", b"HGETALL": b"*0\r\n", b"XREVRANGE": b"*0\r\n",
-                   b"XADD": b"$3\r\n1-1\r\n", b"EXPIREAT": b":1\r\n", b"HSETNX": b":1\r\n"}
-        with client, client.makefile("rb") as file:
-            while line := file.readline():
-                words = []
-                for _ in range(int(line[1:])):
-                    words.append(file.read(int(file.readline()[1:]) + 2)[:-2])
-                if words[0] == b"HSETNX":
-                    self.allowed.acquire()
-                client.sendall(replies.get(words[0], b"+OK\r\n"))
+                   b"XADD": b"$3\r\n1-1\r\n", b"EXPIREAT": b":1\r\n", b"HSETNX": b":1\r\n",
+                   b"EXEC": b"*2\r\n:1\r\n:1\r\n"}
+        try:
+            with client, client.makefile("rb") as file:
+                while line := file.readline():
+                    words = []
+                    for _ in range(int(line[1:])):
+                        words.append(file.read(int(file.readline()[1:]) + 2)[:-2])
+                    if words[0] == b"HSETNX":
+                        self.allowed.acquire()
+                    client.sendall(replies.get(words[0], b"+OK\r\n"))
+        except OSError:
+            pass
 
     def close(self):
         self.listener.close()
 
 
 class CuttingProxy(threading.Thread):
-    """Stands before Redis, and breaks one connection right before the first EXPIREAT that it sees."""
+    """Stands before Redis, and once it is armed breaks one connection right before the first EXPIREAT that it
+    sees."""
 
     MARK = b"*3\r\n$8\r\nEXPIREAT"
 
@@ -83,7 +89,7 @@ class CuttingProxy(threading.Thread):
         super().__init__(daemon=True)
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port, self.upstream_port = self.listener.getsockname()[1], port
-        self.has_cut = False
+        self.is_armed = self.has_cut = False
         self.start()
 
     def run(self):
@@ -99,7 +105,7 @@ class CuttingProxy(threading.Thread):
     def forward(self, source, sink):
         try:
             while data := source.recv(65536):
-                at = -1 if self.has_cut else data.find(self.MARK)
+                at = data.find(self.MARK) if self.is_armed and not self.has_cut else -1
                 self.has_cut |= at >= 0
                 sink.sendall(data if at < 0 else data[:at])
                 if at >= 0:
@@ -118,28 +124,51 @@ class CuttingProxy(threading.Thread):
 
 
 class RedisFaults(unittest.TestCase):
+    def proxied(self, tracker):
+        """The tracker again, behind a proxy that will cut."""
+        self.assertEqual(tracker.end(), 0)
+        proxy = CuttingProxy(tracker.redis_port)
+        tracker.settings["redis-url"] = "redis://127.0.0.1:%d" % proxy.port
+        tracker.start()
+        wait_until(lambda: tracker.metric("wasl_redis_up") == 1, what="Redis is up")
+        return proxy
+
+    def leave_without_end(self, tracker, proxy):
+        """A bucket that Redis lost and a click made anew, its connection broken before the EXPIREAT."""
+        click(tracker)
+        with tracker.redis() as redis:
+            redis.command("FLUSHALL")
+        proxy.is_armed = True
+        click(tracker)
+        self.assertTrue(proxy.has_cut)
+        self.assertEqual(list(tracker.ttls().values()), [-1])
+
     def test_a_bucket_ends_though_its_connection_broke_before_it_was_told_so(self):
         with Tracker({"workers": 1}) as tracker:
-            self.assertEqual(tracker.end(), 0)
-            proxy = CuttingProxy(tracker.redis_port)
-            tracker.settings["redis-url"] = "redis://127.0.0.1:%d" % proxy.port
-            tracker.start()
-            wait_until(lambda: tracker.metric("wasl_redis_up") == 1, what="Redis is up")
-            click(tracker)
-            self.assertTrue(proxy.has_cut)
-            self.assertEqual(list(tracker.ttls().values()), [-1])  # the bucket is there, without an end
+            proxy = self.proxied(tracker)
+            self.leave_without_end(tracker, proxy)
             wait_until(lambda: min(tracker.ttls().values()) >= WINDOW_S, 5, "the bucket has its end")
             proxy.close()
 
     def test_the_end_waits_for_a_bucket_in_doubt(self):
         with Tracker({"workers": 1}) as tracker:
+            proxy = self.proxied(tracker)
+            self.leave_without_end(tracker, proxy)
             self.assertEqual(tracker.end(), 0)
-            proxy = CuttingProxy(tracker.redis_port)
-            tracker.settings["redis-url"] = "redis://127.0.0.1:%d" % proxy.port
+            self.assertGreaterEqual(min(tracker.ttls().values()), WINDOW_S)
+            proxy.close()
+
+    def test_a_new_bucket_comes_with_its_end_or_not_at_all(self):
+        with Tracker({"workers": 1}) as tracker:
+            proxy = self.proxied(tracker)
+            proxy.is_armed = True
+            answer, _ = click(tracker)
+            self.assertTrue(proxy.has_cut)
+            tracker.process.kill()  # nobody is left to mend it
+            tracker.process.wait()
+            self.assertEqual(tracker.ttls(), {})
             tracker.start()
-            wait_until(lambda: tracker.metric("wasl_redis_up") == 1, what="Redis is up")
-            click(tracker)
-            self.assertEqual(tracker.end(), 0)
+            wait_until(lambda: tracker.record(tracker.open_answer(answer)), what="the click came by the spool")
             self.assertGreaterEqual(min(tracker.ttls().values()), WINDOW_S)
             proxy.close()
 
@@ -161,11 +190,12 @@ class RedisFaults(unittest.TestCase):
             _, took_s = click(tracker)
             self.assertGreaterEqual(took_s, DEADLINE_S * 0.9)
             self.assertLess(took_s, SLOW_LIMIT_S)
-            self.assertEqual((stored(tracker, "redis"), stored(tracker, "none")), (1, 1))
+            self.assertEqual((stored(tracker, "redis"), stored(tracker, "spool")), (1, 1))
             wait_until(lambda: tracker.metric("wasl_redis_up") == 0, what="Redis counts as down")
             self.assertIn("redis", degraded(tracker))
             _, took_s = click(tracker)  # answered at once now
-            self.assertEqual(stored(tracker, "none"), 2)
+            self.assertEqual((stored(tracker, "spool"), stored(tracker, "none")), (2, 0))
+            self.assertEqual(tracker.metric("wasl_spool_records"), 2)
             self.assertEqual(tracker.admin("/readyz").status, 200)
             tracker.redis_process.send_signal(signal.SIGCONT)
             wait_until(lambda: tracker.metric("wasl_redis_up") == 1, what="Redis is up again")
@@ -181,7 +211,12 @@ class RedisFaults(unittest.TestCase):
                 answers = list(pool.map(lambda _: click(tracker)[0], range(200)))
             ids = {tracker.open_answer(answer)["click_id"] for answer in answers}
             self.assertEqual(len(ids), 200)
-            self.assertEqual(stored(tracker, "none"), 200)
+            self.assertEqual(stored(tracker, "spool"), 200)
+            tracker.redis_process.send_signal(signal.SIGCONT)
+            wait_until(lambda: tracker.metric("wasl_spool_records") == 0, what="the spool is empty")
+            self.assertEqual(tracker.metric("wasl_spool_replayed_total"), 200)
+            self.assertTrue(all(tracker.record(tracker.open_answer(answer)) for answer in answers))
+            self.assertGreaterEqual(min(tracker.ttls().values()), WINDOW_S)
 
     def test_killed_redis_and_one_that_comes_back_empty(self):
         with Tracker() as tracker:
@@ -189,7 +224,7 @@ class RedisFaults(unittest.TestCase):
             tracker.stop_redis()
             wait_until(lambda: tracker.metric("wasl_redis_up") == 0, what="Redis counts as down")
             click(tracker)
-            self.assertEqual(stored(tracker, "none"), 1)
+            self.assertEqual(stored(tracker, "spool"), 1)
             tracker.start_redis()
             wait_until(lambda: tracker.metric("wasl_redis_up") == 1, what="Redis is up again")
             time.sleep(1.5)  # a look at the missing head
@@ -204,14 +239,15 @@ class RedisFaults(unittest.TestCase):
                 redis.command("CONFIG", "SET", "maxmemory", "1")
                 click(tracker)
                 redis.command("CONFIG", "SET", "maxmemory", "0")
-            self.assertEqual(stored(tracker, "none"), 1)
+            self.assertEqual(stored(tracker, "spool"), 1)
             self.assertGreater(tracker.metric("wasl_redis_errors_total", kind="oom"), 0)
             with tracker.redis() as redis:
                 redis.command("REPLICAOF", "127.0.0.1", "1")
                 click(tracker)
                 redis.command("REPLICAOF", "NO", "ONE")
-            self.assertEqual(stored(tracker, "none"), 2)
+            self.assertEqual(stored(tracker, "spool"), 2)
             self.assertGreater(tracker.metric("wasl_redis_errors_total", kind="readonly"), 0)
+            wait_until(lambda: degraded(tracker) == [], what="Redis is dialled again and takes")
             click(tracker)
             self.assertEqual(stored(tracker, "redis"), 1)
 
@@ -222,15 +258,20 @@ class RedisFaults(unittest.TestCase):
             tracker.settings["redis-url"] = "redis://127.0.0.1:%d" % fake.port
             tracker.start()
             wait_until(lambda: tracker.metric("wasl_redis_up") == 1, what="the fake is up")
-            click(tracker)  # its answer is held back
-            self.assertEqual((stored(tracker, "redis"), stored(tracker, "none")), (0, 1))
-            threading.Timer(0.1, fake.allowed.release).start()  # and comes while the next one waits
-            _, took_s = click(tracker)
+            with concurrent.futures.ThreadPoolExecutor(2) as pool:
+                first = pool.submit(click, tracker)  # its answer is held back
+                time.sleep(0.2)
+                second = pool.submit(click, tracker)
+                time.sleep(0.25)
+                fake.allowed.release()  # and comes while the second one waits
+                first.result()
+                _, took_s = second.result()
             self.assertGreaterEqual(took_s, 0.36)
-            self.assertEqual((stored(tracker, "redis"), stored(tracker, "none")), (0, 2))
-            fake.allowed.release()
-            wait_until(lambda: tracker.metric("wasl_redis_pending") == 0, what="all answers came")
-            fake.allowed.release()
+            self.assertEqual((stored(tracker, "redis"), stored(tracker, "spool")), (0, 2))
+            for _ in range(10):
+                fake.allowed.release()
+            wait_until(lambda: tracker.metric("wasl_spool_records") == 0, what="the spool is replayed")
+            wait_until(lambda: degraded(tracker) == [], what="the fake counts as quick again")
             click(tracker)
             self.assertEqual(stored(tracker, "redis"), 1)
             fake.close()
@@ -240,12 +281,87 @@ class RedisFaults(unittest.TestCase):
             with tracker.redis() as redis:
                 redis.command("CLIENT", "PAUSE", "300", "WRITE")
                 answers = [click(tracker)[0] for _ in range(20)]
-                wait_until(lambda: tracker.metric("wasl_redis_pending") <= 2, what="the late answers came")
-            self.assertEqual(stored(tracker, "none"), 20)
-            for answer in answers:  # they reached Redis after all
+                wait_until(lambda: tracker.metric("wasl_spool_records") == 0, what="the late answers came")
+            self.assertEqual(stored(tracker, "spool"), 20)
+            for answer in answers:  # they reached Redis after all, some of them twice
                 self.assertIsNotNone(tracker.record(tracker.open_answer(answer)))
+            wait_until(lambda: degraded(tracker) == [], what="Redis counts as quick again")
             click(tracker)
             self.assertEqual(stored(tracker, "redis"), 1)
+
+    def test_clicks_that_a_killed_redis_forgot_are_sent_again(self):
+        with Tracker() as tracker:
+            answers = [click(tracker)[0] for _ in range(50)]
+            self.assertEqual(stored(tracker, "redis"), 50)
+            tracker.stop_redis()  # without persistence: it comes back empty
+            tracker.start_redis()
+            wait_until(lambda: tracker.metric("wasl_redis_resent_total") == 50, what="all were sent again")
+            self.assertTrue(all(tracker.record(tracker.open_answer(answer)) for answer in answers))
+            self.assertGreaterEqual(min(tracker.ttls().values()), WINDOW_S)
+            tracker.stop_redis()  # and again: what was sent again counts as acknowledged now
+            tracker.start_redis()
+            wait_until(lambda: tracker.metric("wasl_redis_resent_total") == 100, what="all were sent again")
+            self.assertTrue(all(tracker.record(tracker.open_answer(answer)) for answer in answers))
+
+    def test_the_same_redis_is_sent_nothing_again(self):
+        with Tracker() as tracker:
+            click(tracker)
+            with tracker.redis() as redis:
+                redis.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+            wait_until(lambda: tracker.metric("wasl_redis_errors_total", kind="lost") >= 2, what="it was noticed")
+            wait_until(lambda: degraded(tracker) == [], what="Redis is up again")
+            click(tracker)
+            self.assertEqual(tracker.metric("wasl_redis_resent_total"), 0)
+
+    def test_spooled_clicks_outlive_the_tracker_and_are_replayed_by_the_next(self):
+        with Tracker() as tracker:
+            tracker.stop_redis()
+            wait_until(lambda: tracker.metric("wasl_redis_up") == 0, what="Redis counts as down")
+            answers = [tracker.get(tracker.link() + "?s1=%d" % i) for i in range(30)]
+            self.assertEqual(stored(tracker, "spool"), 30)
+            self.assertGreater(tracker.metric("wasl_spool_oldest_seconds"), 0)
+            tracker.process.kill()
+            tracker.process.wait()
+            tracker.settings["workers"] = 1  # one spool is adopted
+            tracker.start_redis()
+            tracker.start(is_ready=False)
+            wait_until(lambda: tracker.metric("wasl_spool_replayed_total") == 30, what="all were replayed")
+            for number, answer in enumerate(answers):
+                opened = tracker.open_answer(answer)
+                self.assertTrue(tracker.record(opened)["has_extras"])
+                with tracker.redis() as redis:
+                    extras = redis.command("GET", "wasl:x:%s:%d" % (opened["bucket"], opened["index"]))
+                self.assertEqual(extras[3:], b"%d" % number)
+            self.assertGreaterEqual(min(tracker.ttls().values()), WINDOW_S)
+            self.assertEqual(tracker.metric("wasl_spool_bytes"), 0)
+            for path in (tracker.dir / "state" / "spool").rglob("*"):
+                self.assertEqual(path.stat().st_mode & 0o777, 0o700 if path.is_dir() else 0o600)
+
+    def test_a_spool_that_takes_nothing_is_named_and_redirects_go_on(self):
+        with Tracker({"workers": 1}) as tracker:
+            self.assertEqual(tracker.end(), 0)
+            shutil.rmtree(tracker.dir / "state" / "spool")
+            (tracker.dir / "state" / "spool").write_text("in the way")
+            tracker.start()
+            self.assertEqual(degraded(tracker), ["spool_failing"])
+            tracker.stop_redis()
+            wait_until(lambda: tracker.metric("wasl_redis_up") == 0, what="Redis counts as down")
+            click(tracker)
+            self.assertEqual((stored(tracker, "spool"), stored(tracker, "none")), (0, 1))
+            self.assertEqual(tracker.metric("wasl_spool_refused_total", reason="failing"), 1)
+            (tracker.dir / "state" / "spool").unlink()
+            wait_until(lambda: degraded(tracker) == ["redis"], what="the spool works")
+            click(tracker)
+            self.assertEqual(stored(tracker, "spool"), 1)
+
+    def test_with_sync_a_spooled_click_is_answered_as_well(self):
+        with Tracker({"spool-sync": "always"}) as tracker:
+            tracker.stop_redis()
+            wait_until(lambda: tracker.metric("wasl_redis_up") == 0, what="Redis counts as down")
+            with concurrent.futures.ThreadPoolExecutor(20) as pool:
+                list(pool.map(lambda _: click(tracker), range(100)))
+            self.assertEqual((stored(tracker, "spool"), stored(tracker, "none")), (100, 0))
+            self.assertEqual(tracker.end(), 0)
 
 
 class BrokenLog(threading.Thread):
@@ -305,7 +421,7 @@ class Catalogue(unittest.TestCase):
             tracker.stop_redis()
             tracker.start()
             answer, _ = click(tracker)
-            self.assertEqual(stored(tracker, "none"), 1)
+            self.assertEqual(stored(tracker, "spool"), 1)
             self.assertEqual(tracker.events("ready")[-1]["from"], "snapshot")
             self.assertTrue(token_in(answer.header("location")))
             self.assertIn("redis", degraded(tracker))
