@@ -31,6 +31,8 @@ static const char *const of_commissions[] = {"commission_id", "affiliate_id", "a
 static const char *const of_events[] = {
 	"received_at", "type", "timestamp", "order_version", "event_id", "effect", NULL};
 static const char *const of_acts[] = {"timestamp", "type", "actor", "reason", NULL};
+static const char *const of_payouts[] = {"payout_id", "affiliate_id", "commission_id", "amount",
+	"state", "reference", "ended_at", NULL};
 static const char *const of_reviews[] = {"reason", "opened_by", "opened_at", "due_at", NULL};
 
 static void explain(const json_t *order, bool is_arabic);
@@ -65,7 +67,7 @@ static void explain(const json_t *order, bool is_arabic)
 {
 	static const struct part parts[] = {{"lines", "reason", of_lines},
 		{"shares", "reason", of_shares}, {"commissions", "reason", of_commissions},
-		{"events", NULL, of_events}, {"acts", NULL, of_acts},
+		{"payouts", NULL, of_payouts}, {"events", NULL, of_events}, {"acts", NULL, of_acts},
 		{"reviews", NULL, of_reviews}};
 	static const struct part candidates = {"candidates", "verdict", of_candidates};
 	json_t *const decision = json_object_get(order, "decision");
