@@ -2,6 +2,11 @@
 -- What operators do to an order. Every act is an event of the order, with its actor and reason; the attributor folds the
 -- order again at once and posts what follows. And reviews: what opens them, and what their end sets going.
 
+-- Whose an order is by an operator's word alone.
+ALTER TABLE wasl.decisions DROP CONSTRAINT decisions_evidence_check;
+ALTER TABLE wasl.decisions ADD CONSTRAINT decisions_evidence_check
+	CHECK (evidence IN ('record', 'token', 'coupon', 'operator'));
+
 CREATE FUNCTION wasl.order_lock(of_store bigint, of_order text) RETURNS wasl.orders
 	LANGUAGE plpgsql SET search_path = wasl, pg_temp AS $$
 DECLARE
