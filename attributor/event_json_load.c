@@ -7,6 +7,7 @@
 #define ACTOR_MAX 63 /* bytes of a role's name in Postgres */
 
 static const struct limits any_number = {INT64_MIN, INT64_MAX};
+static const struct limits signed_money = {-INT64_MAX, INT64_MAX};
 static const struct limits positive = {0, INT64_MAX};
 static const struct limits id_limits = {1, ORDER_ID_MAX};
 static const struct limits event_id_limits = {1, EVENT_ID_MAX};
@@ -88,7 +89,7 @@ static bool load_act(struct reader *reader)
 			has_part ? &u32_id_limits : &u32_limits, &affiliate_id) ||
 		!reader_integer(reader, "commission_id", OPTIONAL, &positive, &commission_id) ||
 		!reader_integer(reader, "amount_minor",
-			event->type == EVENT_ADJUST ? REQUIRED : OPTIONAL, &any_number,
+			event->type == EVENT_ADJUST ? REQUIRED : OPTIONAL, &signed_money,
 			&amount_minor))
 		return false;
 	event->affiliate_id = (uint32_t)affiliate_id.value;
