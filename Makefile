@@ -16,6 +16,7 @@ PACKAGES := gcc make pkg-config libc6-dev libevent-dev libhiredis-dev libpq-dev 
             libcurl4-openssl-dev node-llhttp check redis-server postgresql postgresql-client python3 openssl curl \
             prometheus
 PACKAGES_LINT  := clang-format shellcheck
+PACKAGES_BROWSER := chromium # 122 MB with what it needs
 PACKAGES_BENCH := nginx wrk libnginx-mod-http-lua
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
@@ -143,6 +144,8 @@ deps: ## installs what is missing from Debian's packages
 	@deploy/deps $(PACKAGES)
 deps-lint:
 	@deploy/deps $(PACKAGES_LINT)
+deps-browser:
+	@deploy/deps $(PACKAGES_BROWSER)
 deps-bench:
 	@deploy/deps $(PACKAGES_BENCH)
 
@@ -157,6 +160,10 @@ run: deps ## a stack with sample data in the foreground, until Ctrl-C
 check: deps ## every test; MODE=asan: under AddressSanitizer and UBSan
 	$(SUB) all unit fuzz
 	@python3 tests/check.py $(OUT) $(BIN)
+
+check-browser: deps deps-browser ## prefetched and prerendered links in Debian's Chromium
+	$(SUB) all
+	@WASL_BIN=$(BIN) python3 tests/black/run.py tests/black/browser_prefetch.py
 
 bench: deps deps-bench ## benchmarks against their anchors; also build/bench/results.json
 	$(SUB) all bench-programs
@@ -184,6 +191,6 @@ install: all ## into DESTDIR and PREFIX
 clean: ## removes build/
 	rm -rf $(BUILD)
 
-.PHONY: all help unit fuzz bench-programs deps deps-lint deps-bench demo run check bench market lint install clean
+.PHONY: all help unit fuzz bench-programs deps deps-lint deps-browser deps-bench demo run check check-browser bench market lint install clean
 .SECONDARY:
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
