@@ -52,7 +52,7 @@ BEGIN
 			USING ERRCODE = 'program_limit_exceeded';
 	END IF;
 	LOOP -- a storefront may have used the id for one of its own
-		id := 'operator-' || nextval('act_ids');
+		id := 'operator-' || lpad(nextval('act_ids')::text, 12, '0'); -- they ascend by bytes, as the fold compares them
 		EXIT WHEN NOT EXISTS (SELECT FROM event_ids i WHERE i.store_id = of_store AND i.event_id = id);
 	END LOOP;
 	at := clock_timestamp(); -- after the lock: after whatever was received before it
