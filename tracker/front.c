@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "flood.h"
 #include "headers.h"
 #include "log.h"
 #include "redirect.h"
@@ -28,6 +29,7 @@ struct front {
 	struct front_settings settings;
 	unsigned access_seen; /* answers since the last line of the access log */
 	bool has_mint_failed;
+	struct flood flood;
 	_Alignas(STATS_CACHE_LINE) struct front_counts counts;
 };
 
@@ -388,11 +390,11 @@ static void credited_answer(struct front *front, const struct ask *ask)
 		record.flags |= CLICK_NO_TRACK;
 	struct cookie cookie;
 	struct bucket_place place;
-	struct click_claim claim = {
-		.link = record.link, .flags = record.flags, .window_s = record.window_s};
+	struct click_claim claim = {.link = record.link, .window_s = record.window_s};
 	char token[CLICK_TOKEN_LEN];
 	bool is_made = visitor_take(front, ask, wall_us, &record, &cookie) &&
 		       sink_place(front->sink, record.window_s, &now, &place);
+	claim.flags = record.flags;
 	if (is_made) {
 		click_id_make(claim.click_id, wall_us / 1000, &place.id, place.index);
 		is_made = token_mint_click(front->keys->box, &claim, token);
@@ -423,8 +425,9 @@ static void credited_answer(struct front *front, const struct ask *ask)
 	sink_put(front->sink, &click, &ticket);
 }
 
-/* Who came: the cookie's visitor, or a new one with a cookie to tell the browser; nothing of it for
- * who does not want to be followed. False when there are no random bits. */
+/* Who came: the cookie's visitor, suspect when it clicks faster than people do, or a new one with a
+ * cookie to tell the browser; nothing of it for who does not want to be followed. False when there
+ * are no random bits. */
 static bool visitor_take(struct front *front, const struct ask *ask, int64_t wall_us,
 	struct click_record *record, struct cookie *cookie)
 {
@@ -434,12 +437,17 @@ static bool visitor_take(struct front *front, const struct ask *ask, int64_t wal
 	const bool is_insecure = front->config->text.has_insecure_cookie;
 	const struct str name = is_insecure ? STR(VISITOR_COOKIE_PLAIN) : STR(VISITOR_COOKIE);
 	uint8_t visitor[VISITOR_BYTES];
-	if (!visit_cookie_find(&ask->headers, name, visitor)) {
+	const bool is_known = visit_cookie_find(&ask->headers, name, visitor);
+	if (!is_known) {
 		if (!entropy_draw(&front->entropy, visitor, sizeof(visitor)))
 			return false;
 		cookie->len = visit_cookie_format(cookie->line, visitor, is_insecure);
 	}
 	record->visitor = visit_visitor_hash(&front->keys->visit, visitor);
+	if (is_known && flood_note(&front->flood, record->visitor, loop_now_us(front->loop))) {
+		record->class = CLICK_CLASS_SUSPECT;
+		record->flags |= CLICK_SUSPECT;
+	}
 	struct trust_address client;
 	if (trust_client(&front->settings.trusted_proxies, ask->peer, ask->headers.forwarded,
 		    ask->headers.forwarded_count, &client))

@@ -7,6 +7,7 @@ import time
 import unittest
 
 import stack
+import wasltokens
 from stack import wait_until
 from trackerlib import (AFFILIATE, CLASSES, GRACE_S, HUMAN, ORPHAN, PAUSED, PRODUCT, STORE, STORE_URL, SUSPENDED,
                         UNKNOWN, WINDOW_S, Tracker, token_in)
@@ -223,6 +224,44 @@ class Clicks(unittest.TestCase):
             record = self.tracker.record(click)
             self.assertEqual((click["flags"], record["flags"]), (NO_TRACK, NO_TRACK))
             self.assertEqual((record["visitor"], record["network"]), (0, 0))
+
+    def buckets(self):
+        """Every record that statistics would read by way of the announced buckets."""
+        with self.tracker.redis() as redis:
+            entries = redis.command("XRANGE", "wasl:buckets", "-", "+")
+            names = {dict(zip(pairs[::2], pairs[1::2]))[b"b"].decode() for _, pairs in entries}
+            pairs = [redis.command("HGETALL", "wasl:c:" + name) for name in names]
+        return [wasltokens.parse_record(raw) for values in pairs for raw in values[1::2]]
+
+    def test_thousand_clicks_of_one_visitor_are_a_thousand_clicks_and_one_visitor(self):
+        before = {record["visitor"] for record in self.buckets()}
+        cookie = ("Cookie", "wasl=" + "v" * 21 + "A")
+        clicks = []
+        with stack.Connection(self.tracker.url) as connection:
+            for _ in range(BURST):
+                answer = connection.request("GET", self.tracker.link(), [("User-Agent", HUMAN), cookie])
+                self.assertIsNone(answer.header("set-cookie"))
+                clicks.append(self.clicked(answer))
+            alone = self.clicked(connection.request("GET", self.tracker.link(), {"User-Agent": HUMAN}))
+        self.assertEqual(len({click["click_id"] for click in clicks}), BURST)
+        records = [self.tracker.record(click) for click in clicks]
+        visitor, = {record["visitor"] for record in records}
+        seen = self.buckets()
+        self.assertEqual(len([record for record in seen if record["visitor"] == visitor]), BURST)
+        self.assertEqual({record["visitor"] for record in seen} - before - {visitor},
+                         {self.tracker.record(alone)["visitor"]})
+        # Faster than people tap: suspect from the thirty-first on, credited all the same; nobody else is.
+        self.assertEqual([click["flags"] for click in clicks], [0] * 30 + [SUSPECT] * (BURST - 30))
+        self.assertEqual([CLASSES[record["class"]] for record in records], ["human"] * 30 + ["suspect"] * (BURST - 30))
+        self.assertEqual(alone["flags"], 0)
+
+    def test_links_in_frames_and_images_are_suspect_and_credited(self):
+        for place, flags in (("document", 0), ("iframe", SUSPECT), ("frame", SUSPECT), ("image", SUSPECT),
+                             ("script", SUSPECT), ("embed", SUSPECT), ("object", SUSPECT), ("empty", SUSPECT),
+                             ("fencedframe", SUSPECT), ("Document", SUSPECT), ("", SUSPECT)):
+            click = self.clicked(self.tracker.get(self.tracker.link(), headers=[("Sec-Fetch-Dest", place)]))
+            self.assertEqual(click["flags"], flags, place)
+            self.assertEqual(CLASSES[self.tracker.record(click)["class"]], "suspect" if flags else "human")
 
     def test_sub_ids_are_kept_with_the_click(self):
         before = self.tracker.metric("wasl_sub_ids_dropped_total")
