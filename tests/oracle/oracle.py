@@ -78,7 +78,7 @@ def stream(events, lines, amounts):
                 if units is None:
                     units = quantity if amount >= amounts[i] else 0
                 if amount is None:
-                    amount = half_up(Fraction(amounts[i] * units, quantity))
+                    amount = half_up(Fraction(amounts[i] * min(units, quantity), quantity))
                 told[i] = (amount, units)
     return told, beside
 

@@ -243,123 +243,248 @@ START_TEST(numbers_end_where_int64_ends)
 }
 END_TEST
 
-/* One rule of each level that covers affiliate 5, product 9 of category "shoes", best first. */
-static void all_levels(struct rule rules[RULE_LEVEL_COUNT])
+START_TEST(what_is_left_is_priced_not_what_was_bought)
 {
-	for (unsigned i = 0; i < RULE_LEVEL_COUNT; i++) {
-		const enum rule_level level = (enum rule_level)i;
-		rules[i] = percent(100);
-		rules[i].rule_id = (int64_t)i + 1;
-		rules[i].level = level;
-		if (level == RULE_AFFILIATE_PRODUCT || level == RULE_AFFILIATE_CATEGORY ||
-			level == RULE_AFFILIATE)
-			rules[i].affiliate_id = 5;
-		if (level == RULE_AFFILIATE_PRODUCT || level == RULE_PRODUCT)
-			rules[i].product_id = 9;
-		if (level == RULE_AFFILIATE_CATEGORY || level == RULE_CATEGORY)
-			rules[i].category = STR("shoes");
+	const struct rule rule = percent(1000);
+	struct left_line left = {
+		.discounted_minor = 27000, .left_minor = 18000, .quantity_left = 2};
+	int64_t full;
+	add_line(10000, 3, 3000, ORDER_NO_TAX);
+	ck_assert(price_bases(&terms, &left, priced)); /* one of three units came back */
+	priced[0].rule = &rule;
+	ck_assert(price_order(priced, 1, &full));
+	ck_assert_int_eq(full, 1800);
+	left = (struct left_line){.discounted_minor = 27000};
+	ck_assert(price_bases(&terms, &left, priced));
+	priced[0].rule = &rule;
+	ck_assert(price_order(priced, 1, &full));
+	ck_assert_int_eq(full, 0);
+	ck_assert_int_eq(priced[0].reason, OUTCOME_RETURNED);
+}
+END_TEST
+
+START_TEST(a_refund_with_tax_comes_off_before_the_tax)
+{
+	const struct rule rule = percent(1000);
+	const struct left_line left[] = {{10260, 10260, 1}, {5130, 2565, 1}};
+	int64_t full;
+	add_line(11400, 1, 0, 1400);
+	add_line(5700, 1, 0, 1400);
+	terms.prices_include_tax = true;
+	ck_assert(price_bases(&terms, left, priced));
+	priced[0].rule = priced[1].rule = &rule;
+	ck_assert(price_order(priced, 2, &full));
+	ck_assert_int_eq(priced[1].base_minor, 2250);
+	ck_assert_int_eq(priced[1].amount_minor, 225);
+	ck_assert_int_eq(full, 1125);
+}
+END_TEST
+
+/* Lines of what is left, under one rule. */
+static int64_t price(const struct rule *rule, unsigned count)
+{
+	int64_t full;
+	for (unsigned i = 0; i < count; i++)
+		priced[i].rule = rule;
+	ck_assert(price_order(priced, count, &full));
+	return full;
+}
+
+static void leave(unsigned index, int64_t left_minor, int64_t quantity_left)
+{
+	priced[index] = (struct price_line){.discounted_minor = left_minor,
+		.left_minor = left_minor,
+		.base_minor = left_minor,
+		.quantity_left = quantity_left};
+}
+
+START_TEST(a_fixed_amount_of_the_order_stays_until_nothing_is_left)
+{
+	struct rule rule = percent(RULE_NO_RATE);
+	rule.fixed_order_minor = 5000;
+	leave(0, 100, 0);
+	leave(1, 100, 1);
+	leave(2, 100, 3);
+	ck_assert_int_eq(price(&rule, 3), 5000);
+	ck_assert_int_eq(priced[0].amount_minor, 0);
+	ck_assert_int_eq(priced[1].amount_minor, 5000); /* above its net: it is the order's */
+	ck_assert_int_eq(priced[2].amount_minor, 0);
+	ck_assert_int_eq(priced[2].reason, OUTCOME_NONE);
+	priced[1].quantity_left = 0;
+	ck_assert_int_eq(price(&rule, 3), 5000);
+	ck_assert_int_eq(priced[2].amount_minor, 5000);
+	priced[2].quantity_left = 0;
+	ck_assert_int_eq(price(&rule, 3), 0);
+	rule.rate_bp = 1000;
+	rule.fixed_unit_minor = 5;
+	ck_assert_int_eq(price(&rule, 3), 30);
+	priced[2].quantity_left = 2;
+	ck_assert_int_eq(price(&rule, 3), 30 + 10 + 5000);
+}
+END_TEST
+
+START_TEST(two_rules_of_an_order_have_a_fixed_amount_each)
+{
+	struct rule one = percent(RULE_NO_RATE), other = percent(RULE_NO_RATE);
+	int64_t full;
+	one.fixed_order_minor = 5000;
+	other.rule_id = 2;
+	other.fixed_order_minor = 7;
+	for (unsigned i = 0; i < 4; i++) {
+		leave(i, 100, 1);
+		priced[i].rule = i % 2 == 0 ? &one : &other;
+	}
+	ck_assert(price_order(priced, 4, &full));
+	ck_assert_int_eq(full, 5007);
+	ck_assert_int_eq(priced[1].amount_minor, 7);
+}
+END_TEST
+
+START_TEST(a_line_earns_no_more_than_its_cap)
+{
+	static const struct {
+		int64_t cap, amount;
+		enum outcome reason;
+	} rows[] = {
+		{RULE_NO_CAP, 1000, OUTCOME_NONE},
+		{1001, 1000, OUTCOME_NONE},
+		{1000, 1000, OUTCOME_NONE},
+		{999, 999, OUTCOME_CAPPED_LINE},
+		{0, 0, OUTCOME_CAPPED_LINE},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct rule rule = percent(500);
+		rule.fixed_unit_minor = 500;
+		rule.cap_line_minor = rows[i].cap;
+		leave(0, 10000, 1);
+		ck_assert_int_eq(price(&rule, 1), rows[i].amount);
+		ck_assert_int_eq(priced[0].reason, rows[i].reason);
 	}
 }
+END_TEST
 
-static const struct rule_query query = {.affiliate_id = 5,
-	.product_id = 9,
-	.category = {.data = "shoes", .len = 5},
-	.currency = "EGP",
-	.placed_us = 1000};
-
-START_TEST(the_most_specific_rule_wins)
+START_TEST(an_order_earns_no_more_than_its_cap_spread_over_its_lines)
 {
-	struct rule rules[RULE_LEVEL_COUNT];
-	enum outcome why;
-	all_levels(rules);
-	rules[RULE_STORE].priority = 100;
-	for (unsigned first = 0; first < RULE_LEVEL_COUNT; first++)
-		ck_assert_ptr_eq(rule_pick(rules + first, RULE_LEVEL_COUNT - first, &query, &why),
-			&rules[first]);
-	ck_assert_int_eq(why, OUTCOME_NONE);
+	struct rule rule = percent(1000);
+	rule.cap_line_minor = 100;
+	rule.cap_order_minor = 250;
+	rule.fixed_order_minor = 50;
+	leave(0, 1000, 1);
+	leave(1, 1000, 1);
+	ck_assert_int_eq(price(&rule, 2), 250);
+	ck_assert_int_eq(priced[0].reason, OUTCOME_NONE);
+	leave(2, 2000, 1); /* 150 + 100 + 100: a hundred goes, in proportion */
+	leave(3, 0, 1);
+	ck_assert_int_eq(price(&rule, 4), 250);
+	ck_assert_int_eq(priced[0].amount_minor, 107);
+	ck_assert_int_eq(priced[1].amount_minor, 72); /* 71.43 each: the tie to the lower index */
+	ck_assert_int_eq(priced[2].amount_minor, 71);
+	ck_assert_int_eq(priced[0].reason, OUTCOME_CAPPED_ORDER);
+	ck_assert_int_eq(priced[2].reason, OUTCOME_CAPPED_ORDER);
+	ck_assert_int_eq(priced[3].reason, OUTCOME_ROUNDS_TO_ZERO);
+	rule.cap_order_minor = 0;
+	ck_assert_int_eq(price(&rule, 4), 0);
+	ck_assert_int_eq(priced[1].reason, OUTCOME_CAPPED_ORDER);
 }
 END_TEST
 
-START_TEST(rules_of_others_do_not_match)
+START_TEST(a_cap_takes_from_its_own_rule_only)
 {
-	struct rule rules[RULE_LEVEL_COUNT];
-	enum outcome why;
-	all_levels(rules);
-	struct rule_query other = query;
-	other.affiliate_id = 6;
-	ck_assert_ptr_eq(rule_pick(rules, RULE_LEVEL_COUNT, &other, &why), &rules[RULE_PRODUCT]);
-	other.product_id = 0; /* the catalogue does not know it */
-	other.category = STR("");
-	ck_assert_ptr_eq(rule_pick(rules, RULE_LEVEL_COUNT, &other, &why), &rules[RULE_STORE]);
-	other.affiliate_id = 0; /* nobody */
-	ck_assert_ptr_eq(rule_pick(rules, RULE_LEVEL_COUNT, &other, &why), &rules[RULE_STORE]);
-	ck_assert_ptr_null(rule_pick(rules, RULE_STORE, &other, &why));
-	ck_assert_int_eq(why, OUTCOME_NO_RULE);
-	ck_assert_ptr_null(rule_pick(NULL, 0, &query, &why));
-	ck_assert_int_eq(why, OUTCOME_NO_RULE);
+	struct rule capped = percent(1000), free_of_it = percent(1000);
+	int64_t full;
+	capped.cap_order_minor = 10;
+	free_of_it.rule_id = 2;
+	leave(0, 1000, 1);
+	leave(1, 1000, 1);
+	priced[0].rule = &capped;
+	priced[1].rule = &free_of_it;
+	ck_assert(price_order(priced, 2, &full));
+	ck_assert_int_eq(full, 110);
+	ck_assert_int_eq(priced[1].reason, OUTCOME_NONE);
 }
 END_TEST
 
-START_TEST(a_rule_holds_from_its_start_to_before_its_end)
+START_TEST(tiers_add_to_percentages_and_stand_in_for_the_stores_own)
 {
-	enum outcome why;
-	struct rule rule = percent(100);
-	rule.valid_from_us = 1000;
-	rule.valid_to_us = 1001;
-	ck_assert_ptr_eq(rule_pick(&rule, 1, &query, &why), &rule);
-	rule.valid_to_us = 1000;
-	ck_assert_ptr_null(rule_pick(&rule, 1, &query, &why));
-	rule.valid_to_us = INT64_MAX;
-	rule.valid_from_us = 1001;
-	ck_assert_ptr_null(rule_pick(&rule, 1, &query, &why));
+	struct rule rule = percent(1000);
+	ck_assert_int_eq(rule_rate_bp(&rule), 1000);
+	rule.tier_bonus_bp = 150;
+	ck_assert_int_eq(rule_rate_bp(&rule), 1150);
+	leave(0, 10000, 1);
+	ck_assert_int_eq(price(&rule, 1), 1150);
+	rule.tier_bonus_bp = 9001;
+	ck_assert_int_eq(rule_rate_bp(&rule), MONEY_BP_MAX);
+	rule.tier_bonus_bp = 0;
+	rule.tier_rate_bp = 700; /* also when it is less */
+	ck_assert_int_eq(rule_rate_bp(&rule), 700);
+	rule.tier_rate_bp = 0;
+	ck_assert_int_eq(rule_rate_bp(&rule), 0);
+	rule.level = RULE_PRODUCT;
+	ck_assert_int_eq(rule_rate_bp(&rule), 1000);
+	rule = rule_empty();
+	rule.tier_rate_bp = 700;
+	rule.tier_bonus_bp = 100;
+	ck_assert_int_eq(rule_rate_bp(&rule), RULE_NO_RATE);
 }
 END_TEST
 
-START_TEST(a_level_is_settled_by_priority_then_start_then_id)
+START_TEST(shares_of_an_amount_add_up_to_it)
 {
-	struct rule rules[3] = {percent(100), percent(200), percent(300)};
-	enum outcome why;
-	rules[0].rule_id = 3;
-	rules[1].rule_id = 2;
-	rules[2].rule_id = 4;
-	ck_assert_ptr_eq(rule_pick(rules, 3, &query, &why), &rules[1]);
-	rules[2].valid_from_us = 500;
-	ck_assert_ptr_eq(rule_pick(rules, 3, &query, &why), &rules[2]);
-	rules[0].priority = 1;
-	ck_assert_ptr_eq(rule_pick(rules, 3, &query, &why), &rules[0]);
-	rules[0].priority = -1;
-	ck_assert_ptr_eq(rule_pick(rules, 3, &query, &why), &rules[2]);
+	static const struct {
+		int64_t full;
+		unsigned n;
+		int64_t parts[4];
+	} rows[] = {
+		{1000, 3, {334, 333, 333}},
+		{500, 3, {167, 167, 166}},
+		{2, 3, {1, 1, 0}},
+		{0, 2, {0, 0}},
+		{7, 1, {7}},
+		{INT64_MAX, 2, {INT64_MAX / 2 + 1, INT64_MAX / 2}},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (unsigned place = 0; place < rows[i].n; place++)
+			ck_assert_int_eq(
+				price_share(rows[i].full, rows[i].n, place), rows[i].parts[place]);
 }
 END_TEST
 
-START_TEST(fixed_amounts_match_their_currency_only)
+START_TEST(sums_of_caps_and_fixed_amounts_end_where_int64_ends)
 {
-	struct rule rules[2] = {percent(RULE_NO_RATE), percent(100)};
-	enum outcome why;
-	rules[0].level = RULE_PRODUCT;
-	rules[0].product_id = 9;
-	rules[0].fixed_unit_minor = 100;
-	memcpy(rules[0].currency, "KWD", 4);
-	ck_assert_ptr_eq(rule_pick(rules, 2, &query, &why), &rules[1]);
-	ck_assert_int_eq(why, OUTCOME_NONE);
-	ck_assert_ptr_null(rule_pick(rules, 1, &query, &why));
-	ck_assert_int_eq(why, OUTCOME_NO_RULE_FOR_CURRENCY);
-	memcpy(rules[0].currency, "EGP", 4);
-	ck_assert_ptr_eq(rule_pick(rules, 2, &query, &why), &rules[0]);
+	struct rule rule = percent(RULE_NO_RATE);
+	int64_t full;
+	rule.fixed_order_minor = INT64_MAX;
+	leave(0, 0, 1);
+	ck_assert_int_eq(price(&rule, 1), INT64_MAX);
+	rule.rate_bp = 10000;
+	leave(0, 1, 1);
+	priced[0].rule = &rule;
+	ck_assert(!price_order(priced, 1, &full));
+	rule.fixed_order_minor = RULE_NO_FIXED;
+	rule.cap_order_minor = 5;
+	leave(0, INT64_MAX, 1);
+	leave(1, INT64_MAX, 1);
+	priced[0].rule = priced[1].rule = &rule;
+	ck_assert(!price_order(priced, 2, &full));
+	ck_assert(!price_cap(priced, ORDER_LINES_MAX + 1, 1, 5, OUTCOME_CAPPED_ORDER));
+	terms.line_count = ORDER_LINES_MAX + 1;
+	ck_assert(!price_bases(&terms, NULL, priced));
 }
 END_TEST
 
-START_TEST(levels_have_words_that_read_back)
+static void add_more_tests(TCase *tcase)
 {
-	enum rule_level level;
-	for (unsigned i = 0; i < RULE_LEVEL_COUNT; i++) {
-		ck_assert(rule_level_parse(str_from(rule_level_name((enum rule_level)i)), &level));
-		ck_assert_uint_eq(level, i);
-	}
-	ck_assert(!rule_level_parse(STR(""), &level));
-	ck_assert(!rule_level_parse(STR("shop"), &level));
+	tcase_add_test(tcase, what_is_left_is_priced_not_what_was_bought);
+	tcase_add_test(tcase, a_refund_with_tax_comes_off_before_the_tax);
+	tcase_add_test(tcase, a_fixed_amount_of_the_order_stays_until_nothing_is_left);
+	tcase_add_test(tcase, two_rules_of_an_order_have_a_fixed_amount_each);
+	tcase_add_test(tcase, a_line_earns_no_more_than_its_cap);
+	tcase_add_test(tcase, an_order_earns_no_more_than_its_cap_spread_over_its_lines);
+	tcase_add_test(tcase, a_cap_takes_from_its_own_rule_only);
+	tcase_add_test(tcase, tiers_add_to_percentages_and_stand_in_for_the_stores_own);
+	tcase_add_test(tcase, shares_of_an_amount_add_up_to_it);
+	tcase_add_test(tcase, sums_of_caps_and_fixed_amounts_end_where_int64_ends);
 }
-END_TEST
 
 int main(void)
 {
@@ -377,12 +502,7 @@ int main(void)
 	tcase_add_test(tcase, percent_and_fixed_add_up);
 	tcase_add_test(tcase, no_rule_is_a_zero_with_its_reason);
 	tcase_add_test(tcase, numbers_end_where_int64_ends);
-	tcase_add_test(tcase, the_most_specific_rule_wins);
-	tcase_add_test(tcase, rules_of_others_do_not_match);
-	tcase_add_test(tcase, a_rule_holds_from_its_start_to_before_its_end);
-	tcase_add_test(tcase, a_level_is_settled_by_priority_then_start_then_id);
-	tcase_add_test(tcase, fixed_amounts_match_their_currency_only);
-	tcase_add_test(tcase, levels_have_words_that_read_back);
+	add_more_tests(tcase);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
