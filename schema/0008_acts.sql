@@ -170,6 +170,9 @@ CREATE FUNCTION wasl.review_open(of_store bigint, of_order text, reason text, du
 DECLARE
 	opened bigint;
 BEGIN
+	IF octet_length(btrim(coalesce(reason, ''))) NOT BETWEEN 1 AND 64 THEN
+		RAISE EXCEPTION 'a review''s reason has 1 to 64 bytes' USING ERRCODE = 'check_violation';
+	END IF;
 	PERFORM order_act(of_store, of_order, 'operator.review', NULL, 'opened: ' || btrim(reason));
 	INSERT INTO reviews (store_id, order_id, reason, due_at)
 		VALUES (of_store, of_order, btrim(reason), coalesce(due, now() + interval '7 days'))
