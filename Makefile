@@ -139,6 +139,8 @@ $(OUT)/tests/bench/slow_sync.so: tests/bench/slow_sync.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -shared -fPIC -o $@ $< -ldl
 bench-programs: $(BENCH) $(OUT)/tests/bench/slow_sync.so
+oracle-programs: $(ORACLE)
+.PHONY: oracle oracle-programs
 
 deps: ## installs what is missing from Debian's packages
 	@deploy/deps $(PACKAGES)
@@ -158,7 +160,7 @@ run: deps ## a stack with sample data in the foreground, until Ctrl-C
 	@WASL_BIN=$(BIN) deploy/run $(BUILD)/run
 
 check: deps ## every test; MODE=asan: under AddressSanitizer and UBSan
-	$(SUB) all unit fuzz
+	$(SUB) all unit fuzz oracle-programs
 	@python3 tests/check.py $(OUT) $(BIN)
 
 check-browser: deps deps-browser ## prefetched and prerendered links in Debian's Chromium
@@ -172,6 +174,12 @@ bench: deps deps-bench ## benchmarks against their anchors; also build/bench/res
 market: deps ## replays the whole marketplace and reckons it up; SEED=… SCALE=0.05 for a small one
 	$(SUB) all
 	@WASL_BIN=$(BIN) python3 tests/bench/market/market.py $(or $(SEED),$(shell date +%s)) $(or $(SCALE),1)
+
+oracle: deps ## 100,000 random orders and their orders of arrival, core and service against the reference, new seeds
+	$(SUB) all oracle-programs
+	@python3 tests/oracle/permute.py $(ORACLE) --seeds 10 --orders 10000 --runs 10
+	@for seed in 1 2 3 4 5; do WASL_BIN=$(BIN) WASL_TEST_SEED=$$$$-$$seed WASL_TEST_SECONDS=45 \
+		python3 tests/black/run.py tests/black/test_permutations.py || exit 1; done
 
 lint: deps-lint ## formatting, layering, sizes, banned calls, shellcheck
 	@python3 tests/lint.py

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs every test of a build: units, corpora, black box; a line a part, and `N passed, N failed` to close with.
+"""Runs every test of a build: units, corpora, the core against the reference, black box; a line a part, and `N passed, N failed` to close with.
 
 usage: tests/check.py OUT BIN     the folders of the built tests and of the three programs; from the top"""
 
@@ -16,6 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 UNIT_LIMIT_S = 300
 REPLAY_LIMIT_S = 120
 BLACK_LIMIT_S = 3000
+PERMUTE_S = 12  # of random orders; make oracle draws more
 OUTPUT_MAX = 8000
 
 # A sanitizer's finding has to end the program, and to be told apart from what the program itself would exit with.
@@ -82,6 +83,17 @@ def replay(program, inputs):
     return bad or ["%s: fails on its inputs together, on none alone" % program]
 
 
+def run_oracle(out):
+    """The reference's own worked lines, then random orders in every order of arrival through the core."""
+    code, text = run([sys.executable, "tests/oracle/life.py", "--selftest"], REPLAY_LIMIT_S)
+    found = re.search(r"^oracle: (\d+) worked lines hold", text, re.MULTILINE)
+    passed, failed = int(found[1]) if found else 0, int(code != 0 or not found)
+    tool = str(out / "tests/oracle/fold_tool")
+    code, permuted = run([sys.executable, "tests/oracle/permute.py", tool, "--seconds", str(PERMUTE_S)], REPLAY_LIMIT_S)
+    print((text if failed else "") + permuted[-OUTPUT_MAX:], end="")
+    return passed + int(code == 0), failed + int(code != 0)
+
+
 def run_black(bin_folder):
     code, text = run([sys.executable, "tests/black/run.py"], BLACK_LIMIT_S, WASL_BIN=str(bin_folder))
     print(text, end="")
@@ -93,7 +105,7 @@ def run_black(bin_folder):
 def main(out, bin_folder):
     out, bin_folder = pathlib.Path(out).resolve(), pathlib.Path(bin_folder).resolve()
     total = [0, 0]
-    parts = (("unit tests", run_units, out), ("fuzz corpus", run_corpora, out),
+    parts = (("unit tests", run_units, out), ("fuzz corpus", run_corpora, out), ("reference", run_oracle, out),
              ("black box", run_black, bin_folder))
     for name, part, folder in parts:
         began = time.monotonic()

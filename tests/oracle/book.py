@@ -56,15 +56,13 @@ class OrderBook:
         self.events += [event for event in events if event.id not in known]
         kept = self.evidence_winners if self.is_locked else None
         life = Life(self.events, self.catalogue, self.grants, kept)
-        if life.is_posted:
-            self.grant(life)
+        if life.is_posted and self.grant(life):
             life = Life(self.events, self.catalogue, self.grants, kept)
         self.life = life
         if life.match is not None and not self.is_locked:
             self.evidence_winners = life.match.winners
         self.use(life)
-        if life.is_posted or self.rows:
-            self.settle(life)
+        self.settle(life)
         if now_us is not None:
             self.release(now_us)
         return self
@@ -76,7 +74,9 @@ class OrderBook:
                    for row in self.rows if not row.is_platform)
 
     def grant(self, life):
-        """Takes room for what a rule first asked for; again only when an earlier event changed what that was."""
+        """Takes room for what a rule first asked for; again only when an earlier event changed what that was. Whether
+        anything was granted."""
+        is_new = False
         for share in life.shares:
             for rule_id, wish in share.wishes.items():
                 key = (share.affiliate, rule_id)
@@ -84,6 +84,8 @@ class OrderBook:
                     free = self.room.free.get((rule_id, share.affiliate), 0) + self.used.get(key, 0)
                     self.wishes[key] = wish
                     self.grants[key] = min(wish, max(0, free, self.grants.get(key, 0)))
+                    is_new = True
+        return is_new
 
     def use(self, life):
         now_used = {}
@@ -112,7 +114,7 @@ class OrderBook:
         if sale is None:
             sale = Row(affiliate)
             self.rows.append(sale)
-        need = due - sum(row.amount for row in rows)
+        need = self.give_up(rows, due - sum(row.amount for row in rows))
         has_adjustments = any(row.kind == "adjustment" for row in rows)
         if not sale.is_frozen and sale.amount + need >= 0 and not (need > 0 and has_adjustments):
             sale.amount += need
@@ -127,8 +129,20 @@ class OrderBook:
             if row.kind == "adjustment" and row.state in ("pending", "held"):
                 row.state = life.natural
 
+    def give_up(self, rows, need):
+        """Less is due: what was promised beside a row that cannot change is taken back first, the latest first. The rest."""
+        for row in reversed(rows):
+            if need < 0 and row.kind == "adjustment" and row.state in ("pending", "held") and row.amount > 0:
+                taken = min(row.amount, -need)
+                row.amount -= taken
+                row.state = row.state if row.amount else "voided"
+                need += taken
+        return need
+
     def sale_state(self, sale, natural, is_void):
-        if sale.state in ("approved", "reversed"):
+        if sale.state == "reversed":
+            return "approved" if sale.amount > 0 else "reversed"
+        if sale.state == "approved":
             return "reversed" if is_void else "approved"
         return "voided" if is_void else natural
 

@@ -242,6 +242,7 @@ static void print_rows(const struct fold_case *order)
 static void print_shares(const struct fold_case *order)
 {
 	const struct decision *decision = &order->decision;
+	unsigned frozen = 0; /* rules of the lines may point to frozen ones that are no more */
 	printf(",\"shares\":[");
 	for (unsigned i = 0; i < decision->share_count; i++) {
 		const struct decide_share *share = &decision->shares[i];
@@ -255,7 +256,7 @@ static void print_shares(const struct fold_case *order)
 			const struct price_line *priced = &share->lines[l];
 			printf("%s[%" PRId64 ",%" PRId64 ",%" PRId64 "]", l > 0 ? "," : "",
 				priced->base_minor, priced->amount_minor,
-				priced->rule != NULL ? priced->rule->rule_id : 0);
+				order->frozen[frozen++].rule.rule_id);
 		}
 		printf("]}");
 	}

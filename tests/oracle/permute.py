@@ -2,14 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random orders in every order of arrival through the attributor's core (fold_tool), compared with the reference: same
 amounts, rows, states, verdicts and accounts whichever event comes first; with timers and payouts in between the same
-sums. Prints its seed; what differs it makes small, prints, and ends with 1.
+sums. Prints its seeds; what differs it makes small, prints, and ends with 1.
 
-usage: tests/oracle/permute.py TOOL [--seed N] [--orders N] [--seconds N] [--runs N]"""
+usage: tests/oracle/permute.py TOOL [--seed N] [--seeds N] [--orders N] [--seconds N] [--runs N] [--jobs N]
+each seed: so many orders, or for so long; of each order at most so many orders of arrival"""
 
 import argparse
 import copy
 import itertools
 import json
+import multiprocessing
 import random
 import subprocess
 import sys
@@ -20,7 +22,8 @@ from history import DIGITS, MINUTE_US, History, facts
 
 BATCH = 100          # orders a process of the tool
 ALL_EVENTS_MAX = 5   # up to here every permutation
-RUNS = 40            # of longer ones, random permutations
+RUNS = 120           # of longer ones, random permutations
+BUSY_RUNS = 3        # with timers and payouts in between; the reference walks along
 TOOL_LIMIT_S = 300
 DIFFERENCES_MAX = 5
 NOT_A_ROW = "voided"
@@ -84,28 +87,33 @@ def figure(value):
 # What is compared.
 
 
-def expected(book, is_whole):
-    """As the tool prints it, less what depends on the way there. is_whole: no timer, payout or act came in between, so
-    that rows and states are told by the set of events too."""
+def expected(book):
+    """As the tool prints it, less what depends on the way there."""
     life = book.life
     told = {"state": life.state, "waiting": int(life.folded.is_waiting), "net": book.net()}
     if life.match is None:
         return told
+    has_cap = any(rule.cap_period is not None for rule in life.catalogue.rules)
     told.update(result=life.result, release=life.release_us or 0)
-    told["shares"] = {share.affiliate: (share.full, share.amount if life.is_posted else None, int(share.is_void) if life.is_posted
-                      else None, [(line.base, line.amount if not is_period_capped(life) else None,
-                                   line.rule.id if line.rule else 0) for line in share.lines]) for share in life.shares
-                      } if not life.is_zero else {}
-    told["verdicts"] = {name: verdict for name, verdict in life.match.verdicts.items() if len(name) == 32 or name.isupper()}
+    told["shares"] = {share.affiliate: share_of(life.is_posted, has_cap, share.full, share.amount, share.is_void, [
+        (line.base, line.amount, line.rule.id if line.rule else 0) for line in share.lines])
+        for share in life.shares if not life.is_zero}
+    told["verdicts"] = {name: verdict for name, verdict in life.match.verdicts.items() if "#" not in name}
     told["rows"] = rows_of((row.affiliate, row.kind, row.state, row.amount, row.confirmed, int(row.is_platform),
-                            int(row.is_frozen)) for row in book.rows) if is_whole is not None else None
+                            int(row.is_frozen)) for row in book.rows)
     told["accounts"] = {(affiliate, name): amount for affiliate, accounts in book.accounts().items()
                         for name, amount in accounts.items() if amount}
+    told["book"] = (life.is_posted, has_cap)
+    if not life.folded.is_test and not life.folded.is_conflict and not life.folded.reassigned and not book.is_locked:
+        told["coupon"] = life.match.taken.id if life.match.taken and not life.folded.gives_coupon_back else 0
     return told
 
 
-def is_period_capped(life):
-    return any(rule.cap_period is not None for rule in life.catalogue.rules)
+def share_of(is_posted, has_cap, full, amount, is_void, lines):
+    """What is due, and for what state, only matters once rows are made of it; a cap by period may be taken off the lines
+    of a single winner."""
+    return (full, amount if is_posted else None, bool(is_void) if is_posted else None,
+            [(base, None if has_cap else earned, rule) for base, earned, rule in lines])
 
 
 def rows_of(rows):
@@ -126,15 +134,24 @@ def found(told, like):
     if "result" not in told:
         return same
     same.update(result=told["result"], release=told["release"])
-    is_posted = any(share[1] is not None for share in like.get("shares", {}).values())
-    is_capped = any(line[1] is None for share in like.get("shares", {}).values() for line in share[3])
-    same["shares"] = {share["affiliate"]: (share["full"], share["amount"] if is_posted else None, share["void"] if is_posted else None,
-                      [(base, None if is_capped else amount, rule) for base, amount, rule in share["lines"]])
-                      for share in told["shares"] if share["affiliate"] != 0} if like.get("shares") else {}
-    same["verdicts"] = {name: verdict for name, verdict in told["verdicts"].items() if "#" not in name}
-    same["rows"] = rows_of(tuple(row[:7]) for row in told["rows"]) if like.get("rows") is not None else None
+    is_posted, has_cap = same["book"] = like.get("book", (True, False))
+    same["shares"] = {share["affiliate"]: share_of(is_posted, has_cap, share["full"], share["amount"], share["void"],
+                                                   map(tuple, share["lines"]))
+                      for share in told["shares"] if share["affiliate"] != 0 and like.get("shares")}
+    same["verdicts"] = {name: same_refusal(like.get("verdicts", {}).get(name), verdict)
+                        for name, verdict in told["verdicts"].items() if "#" not in name}
+    same["rows"] = rows_of(tuple(row[:7]) for row in told["rows"])
     same["accounts"] = {(affiliate, name): amount for affiliate, name, amount in told["accounts"] if amount}
+    if "coupon" in like:
+        same["coupon"] = told["coupon"] if told["takes"] else 0
     return same
+
+
+def same_refusal(want, have):
+    """Of two reasons to refuse somebody who is the customer, either is true: events may name the customer later."""
+    is_either = "self_referral" in (want, have) and not (want or "").startswith(("won", "lost", "shared")) and \
+        not have.startswith(("won", "lost", "shared"))
+    return want if is_either else have
 
 
 def difference(want, have):
@@ -189,8 +206,16 @@ def draw(seed, number, runs):
     drawn.has_acts = number % 5 == 4
     if drawn.has_acts:
         drawn.events += drawn.acts(rng.choice((1, 1, 2)))
-    ways = permutations(rng, len(drawn.events), runs)
+    ways = permutations(rng, len(drawn.events), min(runs, BUSY_RUNS) if is_busy else runs)
+    ways = [way for way in ways if is_possible(drawn, way)] or [list(range(len(drawn.events)))]
     return Case(drawn, [busy_run(rng, way, drawn) if is_busy else quiet_run(rng, way) for way in ways])
+
+
+def is_possible(drawn, way):
+    """Operators act on orders that have commissions."""
+    kinds = [drawn.events[number].kind for number in way]
+    confirmed = kinds.index("order.confirmed") if "order.confirmed" in kinds else len(kinds)
+    return not any(kind.startswith("operator.") for kind in kinds[:confirmed])
 
 
 def is_quiet(run):
@@ -198,16 +223,16 @@ def is_quiet(run):
 
 
 def compare(case, answers):
-    """(run, what differs) of the first run that does, or None."""
-    whole = None
+    """(run, what differs) of the first run that does, or None. Where nothing but events came, all that they come to is
+    told by their set: it is reckoned once, as if they had come together."""
+    wanted = {}
     for run, answer in zip(case.runs, answers):
-        if is_quiet(run) and not case.drawn.has_acts:
-            whole = whole or expected(case.book(["e" + ",".join(map(str, range(len(case.drawn.events))))]), True)
-            want = whole
-        elif is_quiet(run):
-            want = expected(case.book(run), True)
+        names = tuple(sorted({int(number) for step in run for number in step[1:].split(",")})) if is_quiet(run) else None
+        if names is None or case.drawn.has_acts:
+            want = expected(case.book(run))
         else:
-            want = expected(case.book(run), True)
+            wanted[names] = wanted.get(names) or expected(case.book(["e" + ",".join(map(str, names))]))
+            want = wanted[names]
         text = difference(want, found(json.loads(answer), want))
         if text:
             return run, text
@@ -226,19 +251,25 @@ def ask(tool, cases):
 
 
 def shrunk(tool, case, run):
-    """The same difference in as little as possible: fewer events, then fewer of everything else."""
+    """The same member differs in as little as possible: fewer events, then fewer of everything else."""
     best = Case(case.drawn, [run])
     differs = lambda one: compare(one, ask(tool, [one])[0])
+    first = differs(best)
+    if first is None:
+        return best, (run, "only after the runs before it")
     is_smaller = True
     while is_smaller:
         is_smaller = False
         for smaller in smaller_cases(best):
             try:
-                if differs(smaller):
-                    best, is_smaller = smaller, True
-                    break
+                way = [int(number) for step in smaller.runs[0] if step[0] == "e" for number in step[1:].split(",")]
+                found_here = smaller.runs[0] and is_possible(smaller.drawn, way) and differs(smaller)
             except (ValueError, KeyError, IndexError, AttributeError):
                 continue
+            if found_here and found_here[1].split(":")[0] == first[1].split(":")[0] and (
+                    ("core None" in found_here[1]) == ("core None" in first[1])):
+                best, is_smaller = smaller, True
+                break
     return best, differs(best)
 
 
@@ -280,28 +311,42 @@ def changes(drawn):
                 yield lambda smaller, e=e, i=i: setattr(smaller.events[e].lines[i], "discount", 0)
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("tool")
-    parser.add_argument("--seed", default=str(time.time_ns()))
-    parser.add_argument("--orders", type=int, default=10**9)
-    parser.add_argument("--seconds", type=float, default=10**9)
-    parser.add_argument("--runs", type=int, default=RUNS)
-    words = parser.parse_args()
-    began, number, runs, differing = time.monotonic(), 0, 0, 0
-    print("permute: seed %s" % words.seed, flush=True)
+def run_seed(words, seed):
+    """Draws, asks and compares until orders or time are up; what to print and how many orders differ."""
+    began, number, runs, differing, text = time.monotonic(), 0, 0, 0, []
     while number < words.orders and time.monotonic() - began < words.seconds and differing < DIFFERENCES_MAX:
-        cases = [draw(words.seed, n, words.runs) for n in range(number, min(number + BATCH, words.orders))]
+        cases = [draw(seed, n, words.runs) for n in range(number, min(number + BATCH, words.orders))]
         for case, answers in zip(cases, ask(words.tool, cases)):
             different = compare(case, answers)
             if different and differing < DIFFERENCES_MAX:
                 differing += 1
-                small, (run, text) = shrunk(words.tool, case, different[0])
-                print("order %d differs\n%s%s\n" % (number, small.text(), text), flush=True)
+                small, (_, what) = shrunk(words.tool, case, different[0])
+                text.append("seed %s order %d differs\n%s%s\n" % (seed, number, small.text(), what))
             runs += len(case.runs)
             number += 1
-    print("permute: %d orders, %d runs, %d differ (%.1f s)" % (number, runs, differing, time.monotonic() - began))
-    return 1 if differing or not number else 0
+    text.append("permute: seed %s: %d orders, %d runs, %d differ (%.1f s)" % (
+        seed, number, runs, differing, time.monotonic() - began))
+    return "\n".join(text), differing or not number
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("tool")
+    parser.add_argument("--seed", type=int, default=time.time_ns())
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--orders", type=int, default=10**9)
+    parser.add_argument("--seconds", type=float, default=10**9)
+    parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--jobs", type=int, default=2)
+    words = parser.parse_args()
+    failed = 0
+    with multiprocessing.Pool(min(words.jobs, words.seeds)) as pool:
+        runs = [pool.apply_async(run_seed, (words, words.seed + i)) for i in range(words.seeds)]
+        for run in runs:
+            text, has_failed = run.get()
+            print(text, flush=True)
+            failed += bool(has_failed)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

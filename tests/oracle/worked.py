@@ -3,7 +3,9 @@
 
 import sys
 
-from life import Affiliate, Catalogue, Click, Event, Life, Line, Rule, Store, coupon_code, discounted_lines
+from book import ACCOUNTS, OrderBook, Room
+from facts import Affiliate, Catalogue, Click, Event, Line, Rule, Store, discounted_lines
+from life import Life, coupon_code
 
 MINUTE_US = 60 * 10**6
 PLACED_US = 1795248000 * 10**6
@@ -108,6 +110,60 @@ def selftest_many():
         "ahmed10", " AHMED10 ", "ahmed١٠", "ahmed۱۰", "ａｈｍｅｄ10", "Ahmed10\n", "\u00a0ahmed1٠")}), 1)
 
 
+def rows(book):
+    return [(row.affiliate, row.kind, row.state, row.amount) for row in book.rows]
+
+
+def selftest_book():
+    mine = [click(1, -10)]
+    sold = event("confirmed", 0, [80000], clicks=mine)
+    book = OrderBook(plain_catalogue()).post([sold])
+    yield check("it accrues", book.accounts()[1], accounts(store=-8000, pending=8000))
+    book.post([event("collected", 60)])
+    yield check("it is collected", book.accounts()[1], accounts(store=-8000, held=8000))
+    book.post((), at(60 + 14 * 1440) - 1)
+    yield check("the window still runs", rows(book), [(1, "sale", "held", 8000)])
+    book.post((), at(60 + 14 * 1440))
+    yield check("the window is over", book.accounts()[1], accounts(store=-8000, available=8000))
+    book.draft_and_approve()
+    yield check("it is on its way", book.accounts()[1], accounts(store=-8000, in_payout=8000))
+    book.transfer(True)
+    yield check("it is paid", book.accounts()[1], accounts(store=-8000, paid=8000))
+    book.post([event("returned", 30 * 1440)])
+    yield check("all returned", rows(book), [(1, "sale", "paid", 8000), (1, "adjustment", "approved", -8000)])
+    yield check("carried", book.accounts()[1], accounts(paid=8000, available=-8000))
+    other = OrderBook(plain_catalogue()).post([event("confirmed", 0, [200000], clicks=mine), event("collected", 60)])
+    other.post((), at(99 * 1440))
+    payable = sum(row.amount for row in book.rows + other.rows if row.bucket == "available")
+    yield check("the next payout of 200.00 pays 120.00", payable, 12000)
+    refused = OrderBook(plain_catalogue(750)).post([event("confirmed", 0, [90900], clicks=mine)]).post([event("refused", 5)])
+    yield check("refused before collection", (rows(refused), refused.accounts()[1]), ([(1, "sale", "voided", 0)], accounts()))
+
+
+def selftest_acts():
+    mine = [click(1, -10)]
+    sold, reassign = event("confirmed", 0, [10000], clicks=mine), event("confirmed", 9, [1])
+    reassign.kind, reassign.affiliate, reassign.id = "operator.reassign", 2, "operator-1"
+    book = OrderBook(plain_catalogue()).post([sold]).post([reassign])
+    yield check("reassigned", rows(book), [(1, "sale", "voided", 0), (2, "sale", "pending", 1000)])
+    cap = plain_catalogue()
+    cap.rules[0].cap_period, cap.rules[0].currency = 1500, "EGP"
+    room = Room({(1, 1): 1500})
+    first = OrderBook(cap, room).post([sold])
+    second = OrderBook(cap, room).post([event("confirmed", 1, [10000], clicks=mine)])
+    yield check("what is left of a month's cap", second.net(), {1: 500})
+    first.post([event("cancelled", 5)])
+    second.post([event("amended", 5, [50000])])
+    yield check("freed room is for later decisions", second.net(), {1: 500})
+    third = OrderBook(cap, room).post([event("confirmed", 1, [50000], clicks=mine)])
+    yield check("such as this", third.net(), {1: 1000})
+
+
+def accounts(**given):
+    return {**dict.fromkeys(ACCOUNTS, 0), **given}
+
+
 def selftest():
     """How many facts hold; ends the program at the first that does not."""
-    return sum(count for part in (selftest_simple, selftest_tax, selftest_many) for count in part())
+    parts = (selftest_simple, selftest_tax, selftest_many, selftest_book, selftest_acts)
+    return sum(count for part in parts for count in part())
