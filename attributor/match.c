@@ -74,7 +74,9 @@ void match_decide(const struct match_input *input, struct match_candidate *candi
 /* The first reason to refuse, in the order of MONEY section 2; NONE: it stands. */
 static enum outcome check(const struct match_input *input, const struct match_candidate *candidate)
 {
-	if (rests_outside(candidate->known))
+	const bool is_self = candidate->is_customer && input->blocks_self_referral &&
+			     candidate->known > OUTCOME_SELF_REFERRAL;
+	if (rests_outside(candidate->known) && !is_self)
 		return candidate->known;
 	return candidate->is_coupon ? check_coupon(input, candidate)
 				    : check_click(input, candidate);

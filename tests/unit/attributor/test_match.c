@@ -441,6 +441,9 @@ START_TEST(what_was_known_of_a_coupon_holds_on)
 	candidate.known = known_coupons[_i].known;
 	candidate.held_back = known_coupons[_i].held_back;
 	ck_assert_int_eq(verdict_of(candidate), known_coupons[_i].verdict);
+	candidate.is_customer = true; /* as an event says that came since */
+	input.blocks_self_referral = true;
+	ck_assert_int_eq(verdict_of(candidate), OUTCOME_SELF_REFERRAL);
 }
 END_TEST
 
