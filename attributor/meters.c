@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "db.h"
+#include "timer.h"
 
 #define METERS_STATUS_TEXT 12
 
@@ -18,6 +19,7 @@ static void write_words(const struct meters_word *words, const char *name, const
 static void write_commissions(const struct meters *meters, struct buf *out);
 static void write_redis(const struct meters_gauges *gauges, struct buf *out);
 static void write_publish(const struct meters_gauges *gauges, struct buf *out);
+static void write_timer(const struct meters_gauges *gauges, struct buf *out);
 static void write_sqlstate(const char *sqlstate, uint64_t count, void *arg);
 static void write_plain(
 	struct buf *out, const char *name, enum stats_type type, const char *help, uint64_t value);
@@ -98,6 +100,7 @@ void meters_write(const struct meters *meters, const struct meters_gauges *gauge
 	write_plain(out, "wasl_stores", STATS_GAUGE, "Stores known.", gauges->stores);
 	write_redis(gauges, out);
 	write_publish(gauges, out);
+	write_timer(gauges, out);
 }
 
 static void count_word(struct meters_word *words, unsigned max, const char *word)
@@ -221,6 +224,28 @@ static void write_publish(const struct meters_gauges *gauges, struct buf *out)
 		"Since Redis last held all that Postgres does.");
 	stats_sample_seconds(out, "wasl_catalogue_age_seconds", NULL, 0,
 		gauges->now_us - (int64_t)counts->whole_us);
+}
+
+static void write_timer(const struct meters_gauges *gauges, struct buf *out)
+{
+	const struct timer_counts *const counts = gauges->timer;
+	if (counts == NULL)
+		return;
+	const int64_t late_us =
+		counts->due_since_us == 0 ? 0 : gauges->wall_us - counts->due_since_us;
+	write_plain(out, "wasl_orders_due", STATS_GAUGE,
+		"Orders that were to be folded again at the last look.", counts->due);
+	stats_family(out, "wasl_orders_due_oldest_seconds", STATS_GAUGE,
+		"How long the first of them has been due.");
+	stats_sample_seconds(
+		out, "wasl_orders_due_oldest_seconds", NULL, 0, late_us > 0 ? late_us : 0);
+	write_plain(out, "wasl_orders_waiting", STATS_GAUGE,
+		"Orders with events that have waited over a day for a confirmation.",
+		counts->waiting);
+	write_plain(out, "wasl_orders_folded_total", STATS_COUNTER,
+		"Orders folded again without an event.", counts->folded);
+	write_plain(out, "wasl_orders_put_off_total", STATS_COUNTER,
+		"Orders that could not be, and are tried an hour later.", counts->put_off);
 }
 
 static void write_sqlstate(const char *sqlstate, uint64_t count, void *arg)

@@ -12,9 +12,9 @@
 #include "redis.h"
 #include "stats.h"
 
-#define METERS_CODES_MAX       32  /* statuses of answers, per route */
-#define METERS_PROBLEMS_MAX    96  /* problem codes and reasons: all are words of ours */
-#define METERS_COMMISSIONS_MAX 360 /* two states of every currency */
+#define METERS_CODES_MAX       32   /* statuses of answers, per route */
+#define METERS_PROBLEMS_MAX    96   /* problem codes and reasons: all are words of ours */
+#define METERS_COMMISSIONS_MAX 1100 /* every state of every currency */
 #define METERS_WORD_MAX        32
 
 /* The reading API's routes, then these. */
@@ -24,7 +24,8 @@ enum meters_route { METERS_EVENTS = API_ROUTE_COUNT, METERS_OTHER, METERS_ROUTE_
 #define METERS_RESULTS(X)               \
 	X(ATTRIBUTED, "attributed")     \
 	X(UNATTRIBUTED, "unattributed") \
-	X(DEFERRED, "deferred")         \
+	X(WAITING, "waiting")           \
+	X(CONFLICT, "conflict")         \
 	X(DUPLICATE, "duplicate")       \
 	X(REFUSED, "refused")           \
 	X(UNAVAILABLE, "unavailable")   \
@@ -64,14 +65,16 @@ void meters_problem(struct meters *meters, const char *code);
 void meters_unattributed(struct meters *meters, const char *reason);
 void meters_commission(struct meters *meters, const char *state, const char *currency);
 
+struct timer_counts;
 /* What the daemon's parts count themselves, read at the scrape. */
 struct meters_gauges {
 	const struct conn_counts *connections;
 	const struct redis_counts *redis[2];  /* clicks, catalogue; the latter may be NULL */
 	const struct publish_counts *publish; /* NULL: not begun */
+	const struct timer_counts *timer;     /* NULL: not begun */
 	unsigned queued, jobs;
 	unsigned stores;
-	int64_t now_us;
+	int64_t now_us, wall_us; /* the loop's, and the wall clock's */
 };
 void meters_write(const struct meters *meters, const struct meters_gauges *gauges, struct buf *out);
 

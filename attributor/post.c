@@ -80,6 +80,8 @@ bool post_submit(struct post *post, struct post_item *item)
 	if (!post_is_up(post))
 		return false;
 	item->attempts = 0;
+	if (item->event != NULL)
+		item->order_id = item->event->order_id;
 	hash_item(item);
 	enqueue(post, item);
 	loop_defer_schedule(post->deal);
@@ -178,9 +180,9 @@ void poster_batch_failed(struct poster *poster, const struct db_result *result)
 
 void poster_answer(struct poster *poster, struct posting *posting)
 {
-	struct post_item *repeats = posting->verdict.outcome.status == POST_DONE
-					    ? take_repeats(poster->post, posting->item)
-					    : NULL;
+	const bool is_told =
+		posting->verdict.outcome.status == POST_DONE && posting->item->event != NULL;
+	struct post_item *repeats = is_told ? take_repeats(poster->post, posting->item) : NULL;
 	for (unsigned i = 0; i < poster->taken_count; i++)
 		if (poster->taken[i] == posting->item)
 			tell(poster, i, &posting->verdict.outcome);
@@ -279,7 +281,7 @@ static void take(struct poster *poster)
 		next = item->next;
 		if (poster->taken_count == post->config.batch_max)
 			break;
-		lines += item->event->line_count;
+		lines += item->event != NULL ? item->event->line_count : POST_REFOLD_LINES;
 		bytes += item->body_bytes;
 		if (poster->taken_count > 0 &&
 			(lines > POST_BATCH_LINES_MAX || bytes > POST_BATCH_BYTES_MAX))
@@ -306,7 +308,8 @@ static struct post_item *take_repeats(struct post *post, const struct post_item 
 	for (struct post_item *other = post->head; other != NULL && scanned < POST_SCAN_MAX;
 		other = next, scanned++) {
 		next = other->next;
-		if (other->store_id != item->store_id || other->event_hash != item->event_hash ||
+		if (other->event == NULL || other->store_id != item->store_id ||
+			other->event_hash != item->event_hash ||
 			!str_equal(other->event->event_id, item->event->event_id) ||
 			memcmp(other->body_sha256, item->body_sha256, POST_BODY_HASH_BYTES) != 0)
 			continue;
@@ -350,9 +353,8 @@ static bool is_same(const struct post_item *a, const struct post_item *b)
 {
 	if (a->store_id != b->store_id)
 		return false;
-	return (a->order_hash == b->order_hash &&
-		       str_equal(a->event->order_id, b->event->order_id)) ||
-	       (a->event_hash == b->event_hash &&
+	return (a->order_hash == b->order_hash && str_equal(a->order_id, b->order_id)) ||
+	       (a->event != NULL && b->event != NULL && a->event_hash == b->event_hash &&
 		       str_equal(a->event->event_id, b->event->event_id));
 }
 
@@ -363,7 +365,7 @@ static int by_order(const void *a, const void *b)
 	const struct post_item *const other = *(const struct post_item *const *)b;
 	if (one->store_id != other->store_id)
 		return one->store_id < other->store_id ? -1 : 1;
-	return str_compare(one->event->order_id, other->event->order_id);
+	return str_compare(one->order_id, other->order_id);
 }
 
 static void enqueue(struct post *post, struct post_item *item)
@@ -410,7 +412,8 @@ static void unlink_item(struct post *post, struct post_item *item)
 /* FNV-1a: only to compare less often; equal hashes are compared in full. */
 static void hash_item(struct post_item *item)
 {
-	const struct str texts[] = {item->event->order_id, item->event->event_id};
+	const struct str texts[] = {
+		item->order_id, item->event != NULL ? item->event->event_id : (struct str){0}};
 	uint64_t hashes[2];
 	for (unsigned t = 0; t < 2; t++) {
 		hashes[t] = UINT64_C(0xcbf29ce484222325);
@@ -515,7 +518,8 @@ static void answer_failed(struct poster *poster, unsigned index, const struct db
 	if (result->status == DB_BROKEN)
 		status = POST_UNAVAILABLE;
 	log_error("event_not_posted", LOG_NUM("store", item->store_id),
-		LOG_STR("event_id", item->event->event_id), LOG_TEXT("sqlstate", result->sqlstate),
+		LOG_STR("event_id", item->event != NULL ? item->event->event_id : (struct str){0}),
+		LOG_STR("order", item->order_id), LOG_TEXT("sqlstate", result->sqlstate),
 		LOG_TEXT("reason", result->message));
 	tell(poster, index,
 		&(struct post_outcome){.status = status,

@@ -4,8 +4,9 @@
  *
  * A batch holds at most one event of an order and one use of a webhook-id, sorted by (store,
  * order); no order is under way on both connections. It takes three round trips: lock the orders
- * and read what is known of them; read what their facts name; write the decisions and commit. A
- * batch that the database refuses is halved until the culprit is alone. */
+ * and read what is known of them; read what their facts name, and lock the coupons among it; write
+ * the decisions and commit. A fourth, before the writing, locks what is left of caps by period,
+ * where a rule has one. A batch that the database refuses is halved until the culprit is alone. */
 #ifndef WASL_POST_H
 #define WASL_POST_H
 
@@ -15,18 +16,18 @@
 #include "db.h"
 #include "entropy.h"
 #include "keyring.h"
-#include "match.h"
 #include "meters.h"
 #include "order.h"
+#include "stores.h"
 
 #define POST_CONNECTIONS     2
 #define POST_BATCH_MAX       64        /* events of one transaction */
 #define POST_BATCH_LINES_MAX 2000      /* and order lines: each looks its rule up among all */
+#define POST_REFOLD_LINES    20        /* counted for an order whose lines are not known yet */
 #define POST_BATCH_BYTES_MAX (8 << 20) /* and bytes of bodies */
 #define POST_SCAN_MAX        4096      /* waiting events looked at for one batch */
 #define POST_ATTEMPTS_MAX    5         /* of a transaction that met another one, or lost its line */
 #define POST_BODY_HASH_BYTES 32
-#define POST_PRECEDENCE_MAX  16
 
 enum post_status {
 	POST_DONE = 0,    /* committed, or was before: answer holds the JSON */
@@ -38,7 +39,7 @@ enum post_status {
 struct post_outcome {
 	enum post_status status;
 	enum meters_result result; /* with POST_DONE */
-	struct str answer;         /* with POST_DONE: the body of the 200 */
+	struct str answer;         /* with POST_DONE and an event: the body of the 200 */
 	unsigned http_status;      /* with POST_REFUSED */
 	const char *code;
 	const char *detail;
@@ -49,13 +50,16 @@ struct post_outcome {
 struct post_item;
 typedef void post_done_fn(struct post_item *item, const struct post_outcome *outcome);
 
-/* An event on its way, in the caller's memory until post_done_fn or a successful cancel. */
+/* An event on its way, or an order to be folded again; in the caller's memory until post_done_fn or
+ * a successful cancel.
+ *
+ * An order without a new event is folded if it is still due once its lock is held. What is due by
+ * the clock then happens, and nothing of it is answered. */
 struct post_item {
 	uint32_t store_id;
-	const struct event *event;
-	enum match_model model;
-	char precedence[POST_PRECEDENCE_MAX];
-	enum self_referral self_referral;
+	const struct event *event; /* NULL: fold the order again */
+	struct str order_id;       /* of the event, or which order */
+	struct store_terms terms;
 	const struct keyring *keyring; /* whose person key made the event's customer hashes */
 	uint8_t body_sha256[POST_BODY_HASH_BYTES];
 	struct str sealed_body;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * One batch: three round trips, and the way out of each. */
+ * One batch: its round trips, and the way out of each. */
 #include <string.h>
 
 #include "log.h"
@@ -11,6 +11,8 @@ static const char commit_sql[] = "COMMIT";
 static const char rollback_sql[] = "ROLLBACK";
 
 static void on_read(const struct db_result *result, void *arg);
+static void ask_coupons(struct poster *poster);
+static void on_coupons(const struct db_result *result, void *arg);
 static void ask_names(struct poster *poster);
 static void on_names(const struct db_result *result, void *arg);
 static void decide(struct poster *poster);
@@ -25,6 +27,7 @@ static void fail(struct poster *poster, const struct db_result *result);
 static void run(struct poster *poster, const struct db_statement *statements, unsigned count,
 	db_done_fn *fn);
 static void tell_counts(struct poster *poster);
+static void keep_spare_ids(struct poster *poster);
 
 void batch_start(struct poster *poster)
 {
@@ -70,14 +73,14 @@ static void on_read(const struct db_result *result, void *arg)
 		return;
 	}
 	if (!goes_wrong(poster, post_read_take(&poster->batch, result)))
-		ask_names(poster);
+		ask_coupons(poster);
 }
 
-static void ask_names(struct poster *poster)
+static void ask_coupons(struct poster *poster)
 {
 	struct batch *const batch = &poster->batch;
-	struct pg_table names[POST_NAMES_TABLES];
-	struct db_statement statements[DB_STATEMENTS_MAX];
+	struct pg_table names;
+	struct db_statement statement;
 	bool is_whole = true;
 	if (is_to_be_undone(batch)) {
 		roll_back(poster);
@@ -85,7 +88,34 @@ static void ask_names(struct poster *poster)
 	}
 	if (goes_wrong(poster, post_names_gather(batch)))
 		return;
-	const unsigned count = post_names_statements(batch, names, statements, &is_whole);
+	pg_table_init(&names, "", POST_COUPON_COLUMNS);
+	const bool is_asked = post_coupons_statement(batch, &names, &statement, &is_whole);
+	if (is_asked && is_whole)
+		run(poster, &statement, 1, on_coupons);
+	pg_table_release(&names);
+	if (!is_whole)
+		goes_wrong(poster, BATCH_NO_MEMORY);
+	else if (!is_asked)
+		ask_names(poster);
+}
+
+static void on_coupons(const struct db_result *result, void *arg)
+{
+	struct poster *const poster = arg;
+	if (result->status != DB_OK) {
+		fail(poster, result);
+		return;
+	}
+	if (!goes_wrong(poster, post_coupons_take(&poster->batch, result)))
+		ask_names(poster);
+}
+
+static void ask_names(struct poster *poster)
+{
+	struct pg_table names[POST_NAMES_TABLES];
+	struct db_statement statements[DB_STATEMENTS_MAX];
+	bool is_whole = true;
+	const unsigned count = post_names_statements(poster, names, statements, &is_whole);
 	if (is_whole && count > 0)
 		run(poster, statements, count, on_names);
 	for (unsigned i = 0; i < POST_NAMES_TABLES; i++)
@@ -103,7 +133,7 @@ static void on_names(const struct db_result *result, void *arg)
 		fail(poster, result);
 		return;
 	}
-	if (!goes_wrong(poster, post_names_take(&poster->batch, result)))
+	if (!goes_wrong(poster, post_names_take(poster, result)))
 		decide(poster);
 }
 
@@ -146,6 +176,7 @@ static void on_written(const struct db_result *result, void *arg)
 	stats_add(&meters->batches, 1);
 	stats_add(&meters->batch_events, batch->count);
 	tell_counts(poster);
+	keep_spare_ids(poster);
 	for (unsigned i = 0; i < batch->count; i++)
 		poster_answer(poster, &batch->postings[i]);
 	batch_release(batch);
@@ -244,4 +275,12 @@ static void tell_counts(struct poster *poster)
 		if (count->unattributed != NULL)
 			meters_unattributed(meters, count->unattributed);
 	}
+}
+
+static void keep_spare_ids(struct poster *poster)
+{
+	struct post_ids *const ids = &poster->batch.transaction_ids;
+	poster->spare_count = 0;
+	while (ids->used < ids->count && poster->spare_count < POST_SPARE_IDS)
+		poster->spare_ids[poster->spare_count++] = ids->ids[ids->used++];
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Between reading and writing a batch: each order is decided by the pure core, compared with the
  * decision that holds, and turned into rows and an answer. */
+#include <stdio.h>
 #include <string.h>
 
 #include "post_parts.h"
@@ -9,23 +10,33 @@
 #define REVIEW_AHEAD_US (600 * US_PER_S)
 #define REVIEW_OLD_US   (180 * 86400 * US_PER_S)
 
+#define POINTER_MAX    64
+#define DETAIL_PRECISE "more decimals than the order's currency has"
+
 static enum batch_step decide_one(struct poster *poster, struct posting *posting);
-static struct decide_known known_of(struct batch *batch, const struct posting *posting);
+static enum batch_step check(struct batch *batch, struct posting *posting);
+static bool is_precise(struct str amount, unsigned digits);
+static const struct event *known_currency(const struct posting *posting);
+static bool known_of(
+	struct batch *batch, const struct posting *posting, struct decide_known *known);
 static void refuse(
 	struct posting *posting, const char *code, const char *detail, const char *pointer);
+static enum batch_step post_waiting(struct batch *batch, struct posting *posting);
 static enum batch_step post_decision(
 	struct batch *batch, struct posting *posting, const struct decision *decision);
-static enum batch_step move_money(struct batch *batch, struct posting *posting,
-	const struct decision *decision, struct post_money *money);
-static bool take_id(struct post_ids *ids, int64_t *id);
-static bool is_another(
-	const struct posting *posting, const struct post_text *text, unsigned change_count);
-static enum batch_step finish(struct batch *batch, struct posting *posting, const char *effect,
-	const struct post_answer *answer);
-static const char *effect_of(
-	const struct posting *posting, const struct post_money *money, bool is_new_decision);
-static void count_decision(
-	struct batch *batch, const struct decision *decision, const struct post_money *money);
+static enum batch_step plan(struct batch *batch, struct posting *posting,
+	const struct decision *decision, struct moves *moves);
+static bool is_another(const struct posting *posting, const struct post_text *text);
+static bool open_reviews(struct batch *batch, const struct posting *posting, unsigned reviews);
+static bool is_cause(const struct event *event, enum decide_review review);
+static int64_t due_us(const struct moves *moves);
+static enum batch_step finish(struct batch *batch, struct posting *posting, int64_t release_us,
+	const char *effect, const struct post_answer *answer);
+static bool is_told_to_wait(const struct posting *posting, const struct post_answer *answer);
+static bool is_far_off(const struct event *event);
+static enum meters_result result_of(struct str result);
+static void count_decision(struct batch *batch, const struct posting *posting,
+	const struct decision *decision, const struct moves *moves);
 
 enum batch_step post_decide(struct poster *poster)
 {
@@ -41,12 +52,14 @@ enum batch_step post_decide(struct poster *poster)
 static enum batch_step decide_one(struct poster *poster, struct posting *posting)
 {
 	struct batch *const batch = &poster->batch;
-	const struct decide_known known = known_of(batch, posting);
+	struct decide_known known;
 	struct decision *const decision = &poster->decision;
-	enum batch_step step = BATCH_GO_ON;
-	const struct post_answer deferred = {.order_id = posting->item->event->order_id,
-		.result = STR("deferred"),
-		.commissions = STR("[]")};
+	enum batch_step step = check(batch, posting);
+	if (step != BATCH_GO_ON || posting->verdict.is_set)
+		return step;
+	post_coupons_hold_back(batch, posting);
+	if (!known_of(batch, posting, &known))
+		return BATCH_NO_MEMORY;
 	switch (decide_order(&known, posting->events, posting->event_count, decision)) {
 	case DECIDE_OK:
 		posting->folded = decision->folded;
@@ -54,19 +67,18 @@ static enum batch_step decide_one(struct poster *poster, struct posting *posting
 		break;
 	case DECIDE_NOTHING:
 		posting->folded = decision->folded;
-		step = finish(batch, posting, "deferred", &deferred);
+		step = post_waiting(batch, posting);
 		break;
 	case DECIDE_OVERFLOW:
 		refuse(posting, "amount_overflow", "the amounts are more than can be counted",
 			"/data/lines");
 		break;
 	case DECIDE_CURRENCY:
-		refuse(posting, "currency_changed", "the order began in another currency",
+		refuse(posting, "currency_changed", "the order has events in another currency",
 			"/data/currency");
 		break;
 	case DECIDE_BAD_AMOUNT:
-		refuse(posting, "bad_amount", "an amount has more digits than the order's currency",
-			"/data");
+		refuse(posting, "too_precise", "more decimals than the currency has", "");
 		break;
 	case DECIDE_NO_MEMORY:
 		step = BATCH_NO_MEMORY;
@@ -76,33 +88,90 @@ static enum batch_step decide_one(struct poster *poster, struct posting *posting
 	return step;
 }
 
-static struct decide_known known_of(struct batch *batch, const struct posting *posting)
+/* Refuses what can be seen to be wrong only beside the order's other events: another currency, and
+ * refunded amounts that its currency has no digits for. */
+static enum batch_step check(struct batch *batch, struct posting *posting)
 {
-	struct decide_known known = {.store_id = posting->item->store_id,
+	const struct event *const event = posting->item->event;
+	const struct event *const other = known_currency(posting);
+	if (event == NULL || other == NULL)
+		return BATCH_GO_ON;
+	if (event->currency[0] != '\0') {
+		if (strcmp(event->currency, other->currency) != 0)
+			refuse(posting, "currency_changed",
+				"the order has events in another currency", "/data/currency");
+		return BATCH_GO_ON;
+	}
+	for (unsigned i = 0; i < event->line_count; i++) {
+		char pointer[POINTER_MAX];
+		struct str kept;
+		if (is_precise(event->lines[i].refunded_amount, other->digits))
+			continue;
+		snprintf(pointer, sizeof(pointer), "/data/lines/%u/refunded_amount", i);
+		if (!arena_keep(&batch->arena, str_from(pointer), &kept))
+			return BATCH_NO_MEMORY;
+		refuse(posting, "too_precise", DETAIL_PRECISE, kept.data);
+		return BATCH_GO_ON;
+	}
+	if (!is_precise(event->refunded_amount, other->digits))
+		refuse(posting, "too_precise", DETAIL_PRECISE, "/data/refunded_amount");
+	return BATCH_GO_ON;
+}
+
+static bool is_precise(struct str amount, unsigned digits)
+{
+	int64_t minor;
+	return amount.len == 0 || money_parse(amount, digits, &minor) == MONEY_OK;
+}
+
+/* Some event of the order, but for the new one, that tells a currency; NULL: none. */
+static const struct event *known_currency(const struct posting *posting)
+{
+	for (unsigned i = 0; i < posting->loaded_count; i++)
+		if (posting->loaded[i]->currency[0] != '\0')
+			return posting->loaded[i];
+	return NULL;
+}
+
+static bool known_of(struct batch *batch, const struct posting *posting, struct decide_known *known)
+{
+	const struct store_terms *const terms = &posting->item->terms;
+	*known = (struct decide_known){.store_id = posting->item->store_id,
 		.model = posting->model,
-		.precedence = str_equal(posting->precedence, STR("click_first"))
-				      ? MATCH_CLICK_FIRST
-				      : MATCH_COUPON_FIRST,
-		.precedence_name = posting->precedence.data,
-		.self_referral = posting->item->self_referral,
-		.arrived = (const struct event *const *)&posting->item->event,
-		.arrived_count = 1,
+		.precedence = posting->precedence,
+		.precedence_name = stores_precedence_name(posting->precedence),
+		.self_referral = terms->self_referral,
+		.collects_on_delivery = terms->collects_on_delivery,
+		.return_days = terms->return_days,
 		.affiliates = posting->affiliates,
 		.affiliate_count = posting->known_affiliates,
 		.products = posting->products,
-		.product_count = posting->known_products};
+		.product_count = posting->known_products,
+		.coupons = posting->coupons,
+		.coupon_count = posting->known_coupons,
+		.arrived = posting->arrived,
+		.arrived_count = posting->arrived_count,
+		.coupon_taken = posting->coupon_taken,
+		.is_locked = posting->is_locked,
+		.live_winners = posting->live_winners,
+		.live_winner_count = posting->live_winner_count,
+		.live_reason = posting->live_reason,
+		.live_evidence = posting->live_evidence};
 	/* Frozen for another placed_at, in other words before an earlier event came late: looked up
-	 * again, or the price would depend on which event came first. */
+	 * again, or who and how much would depend on which event came first. */
 	if (posting->live_placed_us == posting->folded.placed_us) {
-		known.frozen = posting->frozen;
-		known.frozen_count = posting->frozen_count;
+		known->frozen = posting->frozen;
+		known->frozen_count = posting->frozen_count;
+		known->verdicts = posting->verdicts;
+		known->verdict_count = posting->verdict_count;
 	}
 	for (unsigned i = 0; i < batch->rules_count; i++)
-		if (batch->rules[i].store_id == known.store_id) {
-			known.rules = batch->rules[i].rules;
-			known.rule_count = batch->rules[i].count;
+		if (batch->rules[i].store_id == known->store_id) {
+			known->rules = batch->rules[i].rules;
+			known->rule_count = batch->rules[i].count;
 		}
-	return known;
+	known->rooms = post_rooms_of(batch, posting, &known->room_count);
+	return known->rooms != NULL;
 }
 
 static void refuse(
@@ -117,142 +186,209 @@ static void refuse(
 			.pointer = pointer}};
 }
 
+/* Nothing to decide yet: the order was neither placed nor confirmed. */
+static enum batch_step post_waiting(struct batch *batch, struct posting *posting)
+{
+	return finish(batch, posting, 0, "waiting", NULL);
+}
+
 static enum batch_step post_decision(
 	struct batch *batch, struct posting *posting, const struct decision *decision)
 {
-	struct post_money money = {0};
+	struct moves moves = {0};
 	struct post_text text;
-	enum batch_step step = move_money(batch, posting, decision, &money);
-	if (step != BATCH_GO_ON)
+	enum batch_step step = plan(batch, posting, decision, &moves);
+	if (step != BATCH_GO_ON || posting->verdict.is_set)
 		return step;
 	post_text_init(&text);
-	post_text_decision(&text, posting, decision, &money);
-	const bool is_new = is_another(posting, &text, money.change_count);
+	post_text_decision(&text, posting, decision, &moves);
+	const bool is_new = is_another(posting, &text);
 	posting->new_version = is_new ? posting->live_version + 1 : 0;
 	posting->version = is_new ? posting->new_version : posting->live_version;
 	if (is_new)
 		post_write_decision(batch, posting, decision, &text);
-	post_write_money(batch, posting, decision, &money);
-	for (unsigned i = 0; i < DECIDE_REVIEW_COUNT; i++)
-		if ((decision->reviews & 1u << i) != 0)
-			post_write_review(
-				batch, posting, decide_review_name((enum decide_review)i));
-	count_decision(batch, decision, &money);
-	const bool is_deferred = event_type_is_deferred(posting->item->event->type);
-	const struct post_answer answer = {.order_id = posting->item->event->order_id,
-		.result = is_deferred ? STR("deferred")
-				      : str_from(decision_result_name(decision->result)),
-		.reason = is_deferred ? (struct str){0} : str_from(outcome_name(decision->reason)),
-		.commissions = is_deferred ? STR("[]") : buf_str(&text.commissions)};
-	if (is_deferred)
-		posting->version = 0;
-	step = post_text_has_failed(&text)
-		       ? BATCH_NO_MEMORY
-		       : finish(batch, posting, effect_of(posting, &money, is_new), &answer);
+	step = post_money_write(batch, posting, decision, &moves);
+	post_coupons_write(batch, posting, decision);
+	post_rooms_write(batch, posting, decision);
+	post_write_click(batch, posting, decision);
+	const bool has_review = open_reviews(batch, posting, decision->reviews | moves.reviews);
+	count_decision(batch, posting, decision, &moves);
+	const struct post_answer answer = {.order_id = posting->item->order_id,
+		.result = str_from(decision_result_name(decision->result)),
+		.reason = str_from(outcome_name(decision->reason)),
+		.commissions = buf_str(&text.commissions)};
+	if (post_text_has_failed(&text))
+		step = BATCH_NO_MEMORY;
+	if (step == BATCH_GO_ON)
+		step = finish(batch, posting, has_review ? 0 : due_us(&moves),
+			post_effect(posting, decision, &moves), &answer);
 	post_text_release(&text);
 	return step;
 }
 
-/* The order's commissions as they will stand, the moves that lead there, and numbers for both. */
-static enum batch_step move_money(struct batch *batch, struct posting *posting,
-	const struct decision *decision, struct post_money *money)
+/* The order's commissions as they will stand, and the steps that lead there, in the arena. */
+static enum batch_step plan(struct batch *batch, struct posting *posting,
+	const struct decision *decision, struct moves *moves)
 {
-	const unsigned most = posting->row_count + decision->share_count;
-	money->changes = arena_take(&batch->arena, most, sizeof(*money->changes));
-	money->transaction_ids = arena_take(&batch->arena, most, sizeof(*money->transaction_ids));
-	money->rows = arena_take(&batch->arena, most, sizeof(*money->rows));
-	money->row_of = arena_take(&batch->arena, most, sizeof(*money->row_of));
-	if (money->changes == NULL || money->transaction_ids == NULL || money->rows == NULL ||
-		money->row_of == NULL)
+	const struct moves_input input = {.decision = decision,
+		.events = posting->events,
+		.event_count = posting->event_count,
+		.rows = posting->rows,
+		.row_count = posting->row_count,
+		.may_release = posting->item->event == NULL && !posting->has_review,
+		.now_us = batch->now_us};
+	const unsigned most = moves_rows_max(&input);
+	moves->rows = arena_take(&batch->arena, most, sizeof(*moves->rows));
+	moves->steps = arena_take(
+		&batch->arena, (size_t)most * MOVES_STEPS_OF_ROW_MAX, sizeof(*moves->steps));
+	if (moves->rows == NULL || moves->steps == NULL)
 		return BATCH_NO_MEMORY;
-	for (unsigned i = 0; i < posting->row_count; i++)
-		money->rows[money->row_count++] =
-			(struct post_commission){.commission_id = posting->rows[i].commission_id,
-				.affiliate_id = posting->rows[i].affiliate_id,
-				.amount_minor = posting->rows[i].amount_minor,
-				.state = posting->rows[i].is_voided ? "voided" : "pending"};
-	money->change_count =
-		decide_changes(decision, posting->rows, posting->row_count, money->changes);
-	for (unsigned i = 0; i < money->change_count; i++) {
-		struct decide_change *const change = &money->changes[i];
-		if (!take_id(&batch->transaction_ids, &money->transaction_ids[i]))
-			return BATCH_SENSELESS;
-		struct post_commission *row = &money->rows[money->row_count];
-		if (change->row >= 0)
-			row = &money->rows[change->row];
-		else if (!take_id(&batch->commission_ids, &row->commission_id))
-			return BATCH_SENSELESS;
-		else
-			money->row_count++;
-		money->row_of[i] = (unsigned)(row - money->rows);
-		row->affiliate_id = change->affiliate_id;
-		row->amount_minor = change->amount_minor;
-		row->state = change->move == MOVE_VOID ? "voided" : "pending";
-	}
+	if (moves_plan(&input, moves))
+		return post_money_number(batch, moves);
+	refuse(posting, "amount_overflow", "the amounts are more than can be counted",
+		"/data/lines");
 	return BATCH_GO_ON;
 }
 
-static bool take_id(struct post_ids *ids, int64_t *id)
+/* Who, what or how much is another than the live decision says; or its answer would tell rows that
+ * this event's does not. */
+static bool is_another(const struct posting *posting, const struct post_text *text)
 {
-	if (ids->used == ids->count)
+	return !posting->has_live || !str_equal(posting->live_head, buf_str(&text->head)) ||
+	       !str_equal(posting->live_lines, buf_str(&text->lines)) ||
+	       !str_equal(posting->live_shares, buf_str(&text->shares)) ||
+	       (posting->item->event != NULL &&
+		       !str_equal(posting->live_commissions, buf_str(&text->commissions)));
+}
+
+/* Returns whether the order is under review from now on. */
+static bool open_reviews(struct batch *batch, const struct posting *posting, unsigned reviews)
+{
+	const struct event *const event = posting->item->event;
+	bool has_review = posting->has_review;
+	for (unsigned i = 0; i < DECIDE_REVIEW_COUNT; i++) {
+		const enum decide_review review = (enum decide_review)i;
+		if ((reviews & (1u << i)) == 0)
+			continue;
+		post_write_review(batch, posting, decide_review_name(review),
+			event != NULL && is_cause(event, review));
+		has_review = true;
+	}
+	return has_review;
+}
+
+/* Whether the event by itself is a reason to look again, though an operator has looked before. */
+static bool is_cause(const struct event *event, enum decide_review review)
+{
+	switch (review) {
+	case DECIDE_REVIEW_CONFLICT:
+		return event->type == EVENT_COLLECTED || event->type == EVENT_CANCELLED ||
+		       event->type == EVENT_REFUSED;
+	case DECIDE_REVIEW_OVER_REFUND:
+		return event->type == EVENT_REFUNDED || event->type == EVENT_RETURNED ||
+		       event->type == EVENT_AMENDED;
+	case DECIDE_REVIEW_LATE_EVIDENCE:
+		return event->click_count > 0 || event->coupon_count > 0;
+	case DECIDE_REVIEW_SELF_REFERRAL:
+	case DECIDE_REVIEW_COUPON_STACKED:
+	case DECIDE_REVIEW_AFFILIATE_SUSPENDED:
+	case DECIDE_REVIEW_COLLECTION_UNDONE:
 		return false;
-	*id = ids->ids[ids->used++];
+	case DECIDE_REVIEW_TIMESTAMP:
+	case DECIDE_REVIEW_COUNT:
+		break;
+	}
 	return true;
 }
 
-static bool is_another(
-	const struct posting *posting, const struct post_text *text, unsigned change_count)
+/* When the first of the held rows may be released; 0: none waits for that. */
+static int64_t due_us(const struct moves *moves)
 {
-	return !posting->has_live || change_count > 0 ||
-	       !str_equal(posting->live_head, buf_str(&text->head)) ||
-	       !str_equal(posting->live_lines, buf_str(&text->lines));
+	int64_t first_us = 0;
+	for (unsigned i = 0; i < moves->row_count; i++) {
+		const struct commission_row *const row = &moves->rows[i].row;
+		if (row->state == COMMISSION_HELD && row->release_us != 0 &&
+			(first_us == 0 || row->release_us < first_us))
+			first_us = row->release_us;
+	}
+	return first_us;
 }
 
 /* What every event leaves, whatever it came to: its id, facts and body, its order's row, its
- * answer. */
-static enum batch_step finish(struct batch *batch, struct posting *posting, const char *effect,
-	const struct post_answer *answer)
+ * answer. Without an answer of its own (NULL), or while it waits, it is told so. */
+static enum batch_step finish(struct batch *batch, struct posting *posting, int64_t release_us,
+	const char *effect, const struct post_answer *answer)
 {
 	const struct event *const event = posting->item->event;
+	const bool is_waiting =
+		event != NULL && (answer == NULL || is_told_to_wait(posting, answer));
+	const struct post_answer waiting = {.order_id = posting->item->order_id,
+		.result = STR("waiting"),
+		.reason = str_from(outcome_name(OUTCOME_NOT_CONFIRMED)),
+		.commissions = STR("[]")};
 	struct buf text;
+	posting->verdict = (struct post_verdict){.is_set = true, .outcome = {.status = POST_DONE}};
+	if (event != NULL && is_far_off(event)) {
+		post_write_review(
+			batch, posting, decide_review_name(DECIDE_REVIEW_TIMESTAMP), true);
+		release_us = 0;
+	}
+	/* What stays held though its time is over is not looked at again by the clock. */
+	if (event == NULL && release_us <= batch->now_us)
+		release_us = 0;
+	post_write_order(batch, posting, release_us);
+	if (event == NULL)
+		return BATCH_GO_ON;
+	if (is_waiting)
+		answer = &waiting;
 	buf_init(&text, EVENT_FACTS_MAX);
 	event_json_facts(event, &text);
 	bool is_whole = !text.has_failed;
 	if (is_whole)
-		post_write_event(batch, posting, effect, buf_str(&text));
-	post_write_order(batch, posting, posting->folded.is_waiting);
-	if (event->occurred_us > event->received_us + REVIEW_AHEAD_US ||
-		event->occurred_us < event->received_us - REVIEW_OLD_US)
-		post_write_review(batch, posting, "timestamp_out_of_range");
+		post_write_event(batch, posting, is_waiting ? "waiting" : effect,
+			is_waiting ? "waiting" : "", buf_str(&text));
 	buf_clear(&text);
 	post_text_answer(answer, &text);
-	posting->verdict = (struct post_verdict){.is_set = true, .outcome = {.status = POST_DONE}};
-	posting->verdict.outcome.result = event_type_is_deferred(event->type) ? METERS_DEFERRED
-					  : str_equal(answer->result, STR("attributed"))
-						  ? METERS_ATTRIBUTED
-						  : METERS_UNATTRIBUTED;
+	posting->verdict.outcome.result = result_of(answer->result);
 	is_whole &= !text.has_failed &&
 		    arena_keep(&batch->arena, buf_str(&text), &posting->verdict.outcome.answer);
 	buf_release(&text);
 	return is_whole ? BATCH_GO_ON : BATCH_NO_MEMORY;
 }
 
-static const char *effect_of(
-	const struct posting *posting, const struct post_money *money, bool is_new_decision)
+/* Before an order is confirmed, all but what places it waits; a conflict is told all the same. */
+static bool is_told_to_wait(const struct posting *posting, const struct post_answer *answer)
 {
-	if (event_type_is_deferred(posting->item->event->type))
-		return "deferred";
-	if (money->change_count > 0)
-		return posting->row_count == 0 ? "accrued" : "amended";
-	return is_new_decision ? "decided" : "unchanged";
+	return posting->folded.is_waiting && posting->item->event->type != EVENT_PLACED &&
+	       !str_equal(answer->result, str_from(decision_result_name(DECISION_CONFLICT)));
 }
 
-static void count_decision(
-	struct batch *batch, const struct decision *decision, const struct post_money *money)
+static bool is_far_off(const struct event *event)
 {
-	if (decision->result == DECISION_UNATTRIBUTED)
+	return event->occurred_us > event->received_us + REVIEW_AHEAD_US ||
+	       event->occurred_us < event->received_us - REVIEW_OLD_US;
+}
+
+static enum meters_result result_of(struct str result)
+{
+	if (str_equal(result, STR("waiting")))
+		return METERS_WAITING;
+	if (str_equal(result, str_from(decision_result_name(DECISION_CONFLICT))))
+		return METERS_CONFLICT;
+	return str_equal(result, str_from(decision_result_name(DECISION_ATTRIBUTED)))
+		       ? METERS_ATTRIBUTED
+		       : METERS_UNATTRIBUTED;
+}
+
+static void count_decision(struct batch *batch, const struct posting *posting,
+	const struct decision *decision, const struct moves *moves)
+{
+	if (decision->result == DECISION_UNATTRIBUTED && posting->new_version > 0)
 		post_count_add(batch, NULL, "", outcome_name(decision->reason));
-	for (unsigned i = 0; i < money->change_count; i++)
-		post_count_add(batch, money->rows[money->row_of[i]].state,
-			decision->folded.first->currency, NULL);
+	for (unsigned i = 0; i < moves->row_count; i++) {
+		const enum commission_state state = moves->rows[i].row.state;
+		if (moves->rows[i].is_new || state != posting->rows[i].state)
+			post_count_add(batch, commission_state_name(state),
+				decision->folded.first->currency, NULL);
+	}
 }

@@ -5,12 +5,8 @@
 #include "post_parts.h"
 
 static const char known_sql[] =
-	"SELECT i.order_id, encode(i.body_sha256, 'hex'), i.decision_version IS NULL, d.result, "
-	"d.reason, (SELECT coalesce('[' || string_agg(format('{\"id\":%s,\"affiliate_id\":%s,"
-	"\"amount\":%s,\"currency\":%s,\"state\":%s}', c->'id', c->'affiliate_id', c->'amount', "
-	"c->'currency', c->'state'), ',' ORDER BY k) || ']', '[]') "
-	"FROM jsonb_array_elements(d.commissions) WITH ORDINALITY j (c, k)) "
-	"FROM wasl.event_ids i LEFT JOIN wasl.decisions d ON (d.store_id, d.order_id, d.version) "
+	"SELECT " POST_ANSWERED
+	" FROM wasl.event_ids i LEFT JOIN wasl.decisions d ON (d.store_id, d.order_id, d.version) "
 	"= (i.store_id, i.order_id, i.decision_version) "
 	"WHERE i.store_id = $1::bigint AND i.event_id = $2";
 

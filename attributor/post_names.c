@@ -1,26 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A batch's second round trip: what the facts name. Affiliates with their standing when the order
- * was placed, products, the rules that may match, and fresh numbers. */
+ * was placed and their tier, coupons, products, the rules that may match, and fresh numbers. What
+ * no order of the batch names is not asked for. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "post_parts.h"
-#include "seal.h"
 
 #define NUMBER_TEXT_MAX 12
-#define EMAIL_MAX_BYTES 254 /* RFC 5321 section 4.5.3.1, as the schema */
 /* Clicks looked at: as many as a decision keeps candidates. */
-#define CLICKS_MAX DECIDE_CANDIDATES_MAX
-
-/* Hashes of how an affiliate is reached, in hex; len 0: not known. */
-struct contact_hash {
-	char hex[2 * SEAL_HASH_BYTES];
-	size_t len;
-};
-struct contact {
-	struct contact_hash phone, email;
-};
+#define NAMES_MAX      DECIDE_CANDIDATES_MAX
+#define SPARE_IDS_MORE 256 /* transaction numbers drawn beyond what one batch may need */
 
 /* An affiliate that was added after placed_at counts with the status it began with: clocks differ.
  */
@@ -29,9 +19,12 @@ static const char affiliates_sql[] =
 	"(SELECT s.status FROM wasl.affiliate_status s WHERE s.affiliate_id = a.affiliate_id "
 	"AND s.since <= wasl.from_us(n.placed_us) ORDER BY s.since DESC LIMIT 1), "
 	"(SELECT s.status FROM wasl.affiliate_status s WHERE s.affiliate_id = a.affiliate_id "
-	"ORDER BY s.since LIMIT 1), a.status), a.phone, a.email "
-	"FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) n (at, affiliate_id, placed_us) "
+	"ORDER BY s.since LIMIT 1), a.status), a.status, a.phone, a.email "
+	"FROM unnest($1::integer[], $2::bigint[], $3::bigint[]) n (at, affiliate_id, placed_us) "
 	"JOIN wasl.affiliates a USING (affiliate_id) ORDER BY n.at";
+static const char tiers_sql[] =
+	"SELECT t.at, t.affiliate_id, t.bonus_bp, t.rate_bp FROM wasl.tiers_for($1::integer[], "
+	"$2::bigint[], $3::bigint[], $4::bigint[]) t";
 static const char click_products_sql[] =
 	"SELECT n.at, p.product_id, p.store_id, p.external_id, p.category "
 	"FROM unnest($1::bigint[], $2::bigint[]) n (at, product_id) "
@@ -45,42 +38,44 @@ static const char rules_sql[] =
 	"FROM unnest($1::bigint[], $2::text[]) n (store_id, external_id) "
 	"JOIN wasl.products p USING (store_id, external_id)) "
 	"SELECT r.store_id, r.rule_id, r.level, r.affiliate_id, r.product_id, r.category, "
-	"r.rate_bp, r.fixed_unit_minor, r.currency, r.priority, "
-	"CASE WHEN isfinite(r.valid_from) THEN wasl.to_us(r.valid_from) END, "
-	"CASE WHEN isfinite(r.valid_to) THEN wasl.to_us(r.valid_to) END "
+	"r.currency, r.priority, CASE WHEN isfinite(r.valid_from) THEN wasl.to_us(r.valid_from) "
+	"END, CASE WHEN isfinite(r.valid_to) THEN wasl.to_us(r.valid_to) END, r.rate_bp, "
+	"r.fixed_unit_minor, r.fixed_order_minor, r.cap_line_minor, r.cap_order_minor, "
+	"r.cap_period_minor "
 	"FROM (SELECT r.* FROM named n JOIN wasl.rules r USING (store_id, product_id) "
 	"UNION ALL SELECT r.* FROM wasl.rules r WHERE r.store_id = ANY ($3::bigint[]) "
 	"AND r.product_id IS NULL AND (r.category IS NULL OR EXISTS (SELECT FROM named n "
 	"WHERE n.store_id = r.store_id AND n.category = r.category))) r "
-	"WHERE (r.affiliate_id IS NULL OR r.affiliate_id = ANY ($4::bigint[])) "
-	"AND num_nonnulls(r.rate_bp, r.fixed_unit_minor) > 0 ORDER BY r.store_id, r.rule_id";
+	"WHERE r.affiliate_id IS NULL OR r.affiliate_id = ANY ($4::bigint[]) "
+	"ORDER BY r.store_id, r.rule_id";
 static const char commission_ids_sql[] =
 	"SELECT nextval('wasl.commission_ids') FROM generate_series(1, $1::integer)";
 static const char transaction_ids_sql[] =
 	"SELECT nextval('wasl.ledger_transactions') FROM generate_series(1, $1::integer)";
 
-enum { AFFILIATES, CLICK_PRODUCTS, LINE_PRODUCTS, RULES, COMMISSION_IDS, TRANSACTION_IDS, ASKED };
 enum { OF_AFFILIATES, OF_CLICKS, OF_LINES, OF_STORES, OF_ALL_AFFILIATES };
+/* Columns of OF_AFFILIATES, and views of them as the statements want them. */
+enum { AT, STORE, ORDER, AFFILIATE, PLACED_US, CURRENCY, AFFILIATE_COLUMNS };
+
+struct asking {
+	struct batch *batch;
+	struct db_statement *statements;
+	unsigned count;
+};
 
 static enum batch_step gather(struct batch *batch, struct posting *posting);
-static void gather_click(struct posting *posting, const struct link_claim *claim);
-static void add_distinct(uint32_t *ids, unsigned *count, uint32_t id);
+static void gather_event(struct posting *posting, const struct event *event);
+static struct str customer_of(const struct posting *posting);
 static void add_names(struct batch *batch, struct pg_table *names);
-static enum batch_step take_affiliates(struct batch *batch, const struct db_rows *rows);
-static bool take_contact(
-	const struct keyring *keyring, struct str phone, struct str email, struct contact *contact);
-static bool take_hash(const struct keyring *keyring, struct str text, struct contact_hash *hash);
-static bool keep_hash(struct batch *batch, const struct contact_hash *hash, struct str *kept);
-static enum batch_step take_products(
-	struct batch *batch, const struct db_rows *clicks, const struct db_rows *lines);
-static bool take_product(
-	struct batch *batch, struct posting *posting, const struct db_rows *rows, unsigned row);
-static unsigned rows_at(const struct db_rows *rows, unsigned from, unsigned at);
-static enum batch_step take_rules(struct batch *batch, const struct db_rows *rows);
-static bool take_rule(
-	struct batch *batch, struct rule *rule, const struct db_rows *rows, unsigned row);
-static enum batch_step take_ids(
-	struct batch *batch, struct post_ids *ids, const struct db_rows *rows);
+static void add_affiliates(const struct posting *posting, unsigned at, struct pg_table *names);
+static void add_lines(const struct posting *posting, unsigned at, const struct event *terms,
+	struct pg_table *names);
+static void ask(struct asking *asking, unsigned which, const char *sql, const struct str *params,
+	unsigned count);
+static void ask_affiliates(struct asking *asking, const struct pg_table *names);
+static bool ask_ids(struct asking *asking, struct poster *poster);
+static unsigned commissions_of(const struct posting *posting);
+static bool has_row(const struct posting *posting, uint32_t affiliate_id);
 
 enum batch_step post_names_gather(struct batch *batch)
 {
@@ -91,10 +86,14 @@ enum batch_step post_names_gather(struct batch *batch)
 	return step;
 }
 
-unsigned post_names_statements(struct batch *batch, struct pg_table *names,
+unsigned post_names_statements(struct poster *poster, struct pg_table *names,
 	struct db_statement *statements, bool *is_whole)
 {
-	static const unsigned columns[POST_NAMES_TABLES] = {3, 2, 3, 1, 1};
+	static const unsigned columns[POST_NAMES_TABLES] = {AFFILIATE_COLUMNS, 2, 3, 1, 1};
+	struct batch *const batch = &poster->batch;
+	struct asking asking = {.batch = batch, .statements = statements};
+	for (unsigned i = 0; i < POST_NAMES_ASKS; i++)
+		batch->asked[i] = -1;
 	for (unsigned i = 0; i < POST_NAMES_TABLES; i++)
 		pg_table_init(&names[i], "", columns[i]);
 	add_names(batch, names);
@@ -103,267 +102,208 @@ unsigned post_names_statements(struct batch *batch, struct pg_table *names,
 	struct db_statement of[POST_NAMES_TABLES];
 	for (unsigned i = 0; i < POST_NAMES_TABLES; i++)
 		*is_whole &= pg_table_statement(&names[i], &of[i]);
-	unsigned commissions = 0, moves = 0;
-	for (unsigned i = 0; i < batch->count; i++) {
-		commissions += batch->postings[i].affiliate_count;
-		moves += batch->postings[i].affiliate_count + batch->postings[i].row_count;
+	if (names[OF_AFFILIATES].row_count > 0)
+		ask_affiliates(&asking, names);
+	if (names[OF_CLICKS].row_count > 0)
+		ask(&asking, ASK_CLICK_PRODUCTS, click_products_sql, of[OF_CLICKS].params, 2);
+	if (names[OF_LINES].row_count > 0)
+		ask(&asking, ASK_LINE_PRODUCTS, line_products_sql, of[OF_LINES].params, 3);
+	if (names[OF_AFFILIATES].row_count > 0) {
+		struct str *const of_rules = arena_take(&batch->arena, 4, sizeof(*of_rules));
+		*is_whole &= of_rules != NULL;
+		if (of_rules != NULL) {
+			of_rules[0] = names[OF_LINES].params[1];
+			of_rules[1] = names[OF_LINES].params[2];
+			of_rules[2] = names[OF_STORES].params[0];
+			of_rules[3] = names[OF_ALL_AFFILIATES].params[0];
+			ask(&asking, ASK_RULES, rules_sql, of_rules, 4);
+		}
 	}
-	/* Written into the first table's spare parameters, which live as long as the statements. */
-	char text[2][NUMBER_TEXT_MAX];
-	snprintf(text[0], sizeof(text[0]), "%u", commissions);
-	snprintf(text[1], sizeof(text[1]), "%u", moves);
-	struct str *const spare = &names[OF_AFFILIATES].params[names[OF_AFFILIATES].column_count];
-	for (unsigned i = 0; i < 2; i++)
-		*is_whole &= arena_keep(&batch->arena, str_from(text[i]), &spare[i]);
-	struct str *const of_rules = &spare[2];
-	of_rules[0] = names[OF_LINES].params[1];
-	of_rules[1] = names[OF_LINES].params[2];
-	of_rules[2] = names[OF_STORES].params[0];
-	of_rules[3] = names[OF_ALL_AFFILIATES].params[0];
-	statements[AFFILIATES] = of[OF_AFFILIATES];
-	statements[AFFILIATES].sql = affiliates_sql;
-	statements[CLICK_PRODUCTS] = of[OF_CLICKS];
-	statements[CLICK_PRODUCTS].sql = click_products_sql;
-	statements[LINE_PRODUCTS] = of[OF_LINES];
-	statements[LINE_PRODUCTS].sql = line_products_sql;
-	statements[RULES] = (struct db_statement){rules_sql, of_rules, 4};
-	statements[COMMISSION_IDS] = (struct db_statement){commission_ids_sql, &spare[0], 1};
-	statements[TRANSACTION_IDS] = (struct db_statement){transaction_ids_sql, &spare[1], 1};
-	return ASKED;
+	*is_whole &= ask_ids(&asking, poster);
+	return asking.count;
 }
 
-enum batch_step post_names_take(struct batch *batch, const struct db_result *result)
+bool post_names_add(uint32_t *ids, unsigned *count, uint32_t id)
 {
-	enum batch_step step = take_affiliates(batch, result->rows[AFFILIATES]);
-	if (step == BATCH_GO_ON)
-		step = take_products(
-			batch, result->rows[CLICK_PRODUCTS], result->rows[LINE_PRODUCTS]);
-	if (step == BATCH_GO_ON)
-		step = take_rules(batch, result->rows[RULES]);
-	if (step == BATCH_GO_ON)
-		step = take_ids(batch, &batch->commission_ids, result->rows[COMMISSION_IDS]);
-	if (step == BATCH_GO_ON)
-		step = take_ids(batch, &batch->transaction_ids, result->rows[TRANSACTION_IDS]);
-	return step;
+	for (unsigned i = 0; i < *count; i++)
+		if (ids[i] == id)
+			return true;
+	if (id == 0 || *count == NAMES_MAX)
+		return false;
+	ids[(*count)++] = id;
+	return true;
 }
 
 static enum batch_step gather(struct batch *batch, struct posting *posting)
 {
 	fold_sort(posting->events, posting->event_count);
 	fold_order(posting->events, posting->event_count, &posting->folded);
-	posting->affiliate_ids = arena_take(&batch->arena, CLICKS_MAX, sizeof(uint32_t));
-	posting->product_ids = arena_take(&batch->arena, CLICKS_MAX, sizeof(uint32_t));
+	posting->customer = customer_of(posting);
+	posting->affiliate_ids = arena_take(&batch->arena, NAMES_MAX, sizeof(uint32_t));
+	posting->product_ids = arena_take(&batch->arena, NAMES_MAX, sizeof(uint32_t));
 	if (posting->affiliate_ids == NULL || posting->product_ids == NULL)
 		return BATCH_NO_MEMORY;
-	for (unsigned e = 0; e < posting->event_count; e++) {
-		const struct event *const event = posting->events[e];
-		if (event_type_is_deferred(event->type))
-			continue;
-		for (unsigned c = 0; c < event->click_count; c++)
-			if (event->clicks[c].result == TOKEN_OK)
-				gather_click(posting, &event->clicks[c].claim.link);
-	}
+	for (unsigned i = 0; i < posting->live_winner_count; i++)
+		post_names_add(posting->affiliate_ids, &posting->affiliate_count,
+			posting->live_winners[i]);
+	for (unsigned i = 0; i < posting->grant_count; i++)
+		post_names_add(posting->affiliate_ids, &posting->affiliate_count,
+			posting->grants[i].affiliate_id);
+	for (unsigned e = 0; e < posting->event_count; e++)
+		gather_event(posting, posting->events[e]);
 	return BATCH_GO_ON;
 }
 
-static void gather_click(struct posting *posting, const struct link_claim *claim)
+static void gather_event(struct posting *posting, const struct event *event)
 {
-	add_distinct(posting->affiliate_ids, &posting->affiliate_count, claim->affiliate_id);
-	add_distinct(posting->product_ids, &posting->product_count, claim->product_id);
+	if (event->type == EVENT_REASSIGN)
+		post_names_add(
+			posting->affiliate_ids, &posting->affiliate_count, event->affiliate_id);
+	for (unsigned c = 0; c < event->click_count; c++) {
+		const struct link_claim *const link = &event->clicks[c].claim.link;
+		if (event->clicks[c].result != TOKEN_OK)
+			continue;
+		post_names_add(
+			posting->affiliate_ids, &posting->affiliate_count, link->affiliate_id);
+		post_names_add(posting->product_ids, &posting->product_count, link->product_id);
+	}
 }
 
-static void add_distinct(uint32_t *ids, unsigned *count, uint32_t id)
+/* By phone, since that is what nearly every order has. */
+static struct str customer_of(const struct posting *posting)
 {
-	for (unsigned i = 0; i < *count; i++)
-		if (ids[i] == id)
-			return;
-	if (*count < CLICKS_MAX)
-		ids[(*count)++] = id;
+	struct str email = {0};
+	for (unsigned e = 0; e < posting->event_count; e++) {
+		if (posting->events[e]->customer_phone.len > 0)
+			return posting->events[e]->customer_phone;
+		if (email.len == 0)
+			email = posting->events[e]->customer_email;
+	}
+	return email;
 }
 
 static void add_names(struct batch *batch, struct pg_table *names)
 {
 	for (unsigned i = 0; i < batch->count; i++) {
 		const struct posting *const posting = &batch->postings[i];
-		const struct event *const terms = posting->folded.terms;
-		if (posting->verdict.is_set || posting->folded.first == NULL)
+		const struct folded *const folded = &posting->folded;
+		if (posting->verdict.is_set || folded->first == NULL)
 			continue;
 		pg_table_int(&names[OF_STORES], posting->item->store_id);
-		for (unsigned a = 0; a < posting->affiliate_count; a++) {
-			pg_table_int(&names[OF_AFFILIATES], i);
-			pg_table_int(&names[OF_AFFILIATES], posting->affiliate_ids[a]);
-			pg_table_int(&names[OF_AFFILIATES], posting->folded.placed_us);
-			pg_table_int(&names[OF_ALL_AFFILIATES], posting->affiliate_ids[a]);
-		}
+		add_affiliates(posting, i, names);
 		for (unsigned p = 0; p < posting->product_count; p++) {
 			pg_table_int(&names[OF_CLICKS], i);
 			pg_table_int(&names[OF_CLICKS], posting->product_ids[p]);
 		}
-		for (unsigned l = 0; terms != NULL && l < terms->line_count; l++) {
-			pg_table_int(&names[OF_LINES], i);
-			pg_table_int(&names[OF_LINES], posting->item->store_id);
-			pg_table_text(&names[OF_LINES], terms->lines[l].product_id);
-		}
+		add_lines(posting, i, folded->terms, names);
+		if (folded->confirmed != folded->terms)
+			add_lines(posting, i, folded->confirmed, names);
 	}
 }
 
-static enum batch_step take_affiliates(struct batch *batch, const struct db_rows *rows)
+static void add_affiliates(const struct posting *posting, unsigned at, struct pg_table *names)
 {
-	unsigned row = 0;
+	const struct folded *const folded = &posting->folded;
+	const bool is_granted = folded->confirmed != NULL && !folded->is_test;
+	for (unsigned a = 0; a < posting->affiliate_count; a++) {
+		struct pg_table *const table = &names[OF_AFFILIATES];
+		pg_table_int(table, at);
+		pg_table_int(table, posting->item->store_id);
+		pg_table_text(table, posting->item->order_id);
+		pg_table_int(table, posting->affiliate_ids[a]);
+		pg_table_int(table, folded->placed_us);
+		pg_table_text_or_null(
+			table, is_granted ? str_from(folded->first->currency) : (struct str){0});
+		pg_table_int(&names[OF_ALL_AFFILIATES], posting->affiliate_ids[a]);
+	}
+}
+
+static void add_lines(const struct posting *posting, unsigned at, const struct event *terms,
+	struct pg_table *names)
+{
+	for (unsigned l = 0; terms != NULL && l < terms->line_count; l++) {
+		pg_table_int(&names[OF_LINES], at);
+		pg_table_int(&names[OF_LINES], posting->item->store_id);
+		pg_table_text(&names[OF_LINES], terms->lines[l].product_id);
+	}
+}
+
+static void ask(struct asking *asking, unsigned which, const char *sql, const struct str *params,
+	unsigned count)
+{
+	asking->batch->asked[which] = (int)asking->count;
+	asking->statements[asking->count++] = (struct db_statement){sql, params, count};
+}
+
+/* The views of columns go into the table's spare parameters, which live as long as it does. */
+static void ask_affiliates(struct asking *asking, const struct pg_table *names)
+{
+	const struct str *const columns = names[OF_AFFILIATES].params;
+	struct str *const views = arena_take(&asking->batch->arena, 7, sizeof(*views));
+	if (views == NULL)
+		return;
+	views[0] = columns[AT];
+	views[1] = columns[STORE];
+	views[2] = columns[AFFILIATE];
+	views[3] = columns[PLACED_US];
+	views[4] = columns[AT];
+	views[5] = columns[AFFILIATE];
+	views[6] = columns[PLACED_US];
+	ask(asking, ASK_ROOMS, post_rooms_sql, columns, AFFILIATE_COLUMNS);
+	ask(asking, ASK_TIERS, tiers_sql, views, 4);
+	ask(asking, ASK_AFFILIATES, affiliates_sql, views + 4, 3);
+}
+
+/* Numbers of ledger transactions tell nothing and are kept from one batch to the next; commissions
+ * are listed by theirs, so those are drawn when they are needed. */
+static bool ask_ids(struct asking *asking, struct poster *poster)
+{
+	const struct batch *const batch = asking->batch;
+	unsigned commissions = 0, moves = 0;
 	for (unsigned i = 0; i < batch->count; i++) {
-		struct posting *const posting = &batch->postings[i];
-		const unsigned end = rows_at(rows, row, i);
-		posting->affiliates =
-			arena_take(&batch->arena, end - row, sizeof(*posting->affiliates));
-		if (posting->affiliates == NULL)
-			return BATCH_NO_MEMORY;
-		for (; row < end; row++) {
-			const bool is_active = str_equal(db_rows_text(rows, row, 2), STR("active"));
-			struct contact contact;
-			if (!take_contact(posting->item->keyring, db_rows_text(rows, row, 3),
-				    db_rows_text(rows, row, 4), &contact))
-				return BATCH_NO_MEMORY; /* OpenSSL has no other reason */
-			struct decide_affiliate *const affiliate =
-				&posting->affiliates[posting->known_affiliates++];
-			affiliate->affiliate_id = (uint32_t)db_rows_int(rows, row, 1);
-			affiliate->standing = is_active ? AFFILIATE_ACTIVE : AFFILIATE_SUSPENDED;
-			affiliate->tier_rate_bp = RULE_NO_RATE;
-			if (!keep_hash(batch, &contact.phone, &affiliate->phone) ||
-				!keep_hash(batch, &contact.email, &affiliate->email))
-				return BATCH_NO_MEMORY;
-		}
+		const struct posting *const posting = &batch->postings[i];
+		if (posting->verdict.is_set || posting->folded.first == NULL)
+			continue;
+		const unsigned made = commissions_of(posting);
+		commissions += made;
+		moves += (made + posting->row_count) * MOVES_STEPS_OF_ROW_MAX;
 	}
-	return BATCH_GO_ON;
-}
-
-/* Fills the affiliate's hashes as the shop makes its customer's: of the phone in E.164 with its
- * plus, of the e-mail trimmed and in lower case; then, as events keep them, the HMAC of that hash.
- */
-static bool take_contact(
-	const struct keyring *keyring, struct str phone, struct str email, struct contact *contact)
-{
-	char lower[EMAIL_MAX_BYTES];
-	struct str trimmed = str_trim(email);
-	if (trimmed.len > sizeof(lower)) /* the schema lets none in */
-		trimmed.len = 0;
-	for (size_t i = 0; i < trimmed.len; i++) {
-		const char c = trimmed.data[i];
-		lower[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-	}
-	return take_hash(keyring, phone, &contact->phone) &&
-	       take_hash(keyring, (struct str){lower, trimmed.len}, &contact->email);
-}
-
-static bool take_hash(const struct keyring *keyring, struct str text, struct contact_hash *hash)
-{
-	uint8_t digest[SEAL_HASH_BYTES];
-	hash->len = 0;
-	if (text.len == 0)
+	struct str *const counts = arena_take(&asking->batch->arena, 2, sizeof(*counts));
+	char text[NUMBER_TEXT_MAX];
+	snprintf(text, sizeof(text), "%u", commissions);
+	if (counts == NULL || !arena_keep(&asking->batch->arena, str_from(text), &counts[0]))
+		return false;
+	if (commissions > 0)
+		ask(asking, ASK_COMMISSION_IDS, commission_ids_sql, &counts[0], 1);
+	if (moves <= poster->spare_count)
 		return true;
-	if (!seal_sha256(text, digest))
+	snprintf(text, sizeof(text), "%u", moves - poster->spare_count + SPARE_IDS_MORE);
+	if (!arena_keep(&asking->batch->arena, str_from(text), &counts[1]))
 		return false;
-	hex_encode(hash->hex, digest, sizeof(digest));
-	if (!seal_person(keyring, (struct str){hash->hex, sizeof(hash->hex)}, digest))
-		return false;
-	hex_encode(hash->hex, digest, sizeof(digest));
-	hash->len = sizeof(hash->hex);
+	ask(asking, ASK_TRANSACTION_IDS, transaction_ids_sql, &counts[1], 1);
 	return true;
 }
 
-static bool keep_hash(struct batch *batch, const struct contact_hash *hash, struct str *kept)
+/* How many rows an order may come to have more: one of every affiliate without one, an adjustment
+ * of every one whose row may be frozen, and one of each operator's adjustment. */
+static unsigned commissions_of(const struct posting *posting)
 {
-	return arena_keep(&batch->arena, (struct str){hash->hex, hash->len}, kept);
+	unsigned count = 0;
+	if (posting->folded.confirmed == NULL)
+		return 0;
+	for (unsigned a = 0; a < posting->affiliate_count; a++)
+		count += posting->is_locked || !has_row(posting, posting->affiliate_ids[a]);
+	for (unsigned r = 0; r < posting->row_count; r++)
+		count += posting->is_locked;
+	for (unsigned e = 0; e < posting->event_count; e++)
+		count += posting->events[e]->type == EVENT_ADJUST;
+	return count;
 }
 
-static enum batch_step take_products(
-	struct batch *batch, const struct db_rows *clicks, const struct db_rows *lines)
+static bool has_row(const struct posting *posting, uint32_t affiliate_id)
 {
-	unsigned click = 0, line = 0;
-	for (unsigned i = 0; i < batch->count; i++) {
-		struct posting *const posting = &batch->postings[i];
-		const unsigned click_end = rows_at(clicks, click, i);
-		const unsigned line_end = rows_at(lines, line, i);
-		posting->products = arena_take(&batch->arena, click_end - click + line_end - line,
-			sizeof(*posting->products));
-		bool is_kept = posting->products != NULL;
-		for (; click < click_end && is_kept; click++)
-			is_kept = take_product(batch, posting, clicks, click);
-		for (; line < line_end && is_kept; line++)
-			is_kept = take_product(batch, posting, lines, line);
-		if (!is_kept)
-			return BATCH_NO_MEMORY;
-	}
-	return BATCH_GO_ON;
-}
-
-static bool take_product(
-	struct batch *batch, struct posting *posting, const struct db_rows *rows, unsigned row)
-{
-	struct decide_product *const product = &posting->products[posting->known_products++];
-	product->product_id = (uint32_t)db_rows_int(rows, row, 1);
-	product->store_id = (uint32_t)db_rows_int(rows, row, 2);
-	return arena_keep(&batch->arena, db_rows_text(rows, row, 3), &product->external_id) &&
-	       arena_keep(&batch->arena, db_rows_text(rows, row, 4), &product->category);
-}
-
-/* The end of the rows, from on, whose first column is at. */
-static unsigned rows_at(const struct db_rows *rows, unsigned from, unsigned at)
-{
-	const unsigned count = db_rows_count(rows);
-	while (from < count && db_rows_int(rows, from, 0) == (int64_t)at)
-		from++;
-	return from;
-}
-
-static enum batch_step take_rules(struct batch *batch, const struct db_rows *rows)
-{
-	const unsigned count = db_rows_count(rows);
-	batch->all_rules = arena_take(&batch->arena, count, sizeof(*batch->all_rules));
-	if (batch->all_rules == NULL)
-		return BATCH_NO_MEMORY;
-	struct post_rules *of_store = NULL;
-	for (unsigned row = 0; row < count; row++) {
-		const uint32_t store_id = (uint32_t)db_rows_int(rows, row, 0);
-		if (of_store == NULL || of_store->store_id != store_id) {
-			if (batch->rules_count == POST_BATCH_MAX)
-				return BATCH_SENSELESS;
-			of_store = &batch->rules[batch->rules_count++];
-			*of_store = (struct post_rules){store_id, &batch->all_rules[row], 0};
-		}
-		of_store->count++;
-		if (!take_rule(batch, &batch->all_rules[row], rows, row))
-			return BATCH_NO_MEMORY;
-	}
-	return BATCH_GO_ON;
-}
-
-static bool take_rule(
-	struct batch *batch, struct rule *rule, const struct db_rows *rows, unsigned row)
-{
-	*rule = rule_empty();
-	rule->rule_id = db_rows_int(rows, row, 1);
-	rule_level_parse(db_rows_text(rows, row, 2), &rule->level);
-	rule->affiliate_id = (uint32_t)db_rows_int(rows, row, 3);
-	rule->product_id = (uint32_t)db_rows_int(rows, row, 4);
-	rule->rate_bp =
-		db_rows_is_null(rows, row, 6) ? RULE_NO_RATE : (int)db_rows_int(rows, row, 6);
-	rule->fixed_unit_minor =
-		db_rows_is_null(rows, row, 7) ? RULE_NO_FIXED : db_rows_int(rows, row, 7);
-	if (rule->fixed_unit_minor != RULE_NO_FIXED)
-		str_copy(rule->currency, sizeof(rule->currency), db_rows_text(rows, row, 8));
-	rule->priority = (int32_t)db_rows_int(rows, row, 9);
-	rule->valid_from_us =
-		db_rows_is_null(rows, row, 10) ? INT64_MIN : db_rows_int(rows, row, 10);
-	rule->valid_to_us = db_rows_is_null(rows, row, 11) ? INT64_MAX : db_rows_int(rows, row, 11);
-	return arena_keep(&batch->arena, db_rows_text(rows, row, 5), &rule->category);
-}
-
-static enum batch_step take_ids(
-	struct batch *batch, struct post_ids *ids, const struct db_rows *rows)
-{
-	ids->count = db_rows_count(rows);
-	ids->ids = arena_take(&batch->arena, ids->count, sizeof(*ids->ids));
-	for (unsigned i = 0; i < ids->count && ids->ids != NULL; i++)
-		ids->ids[i] = db_rows_int(rows, i, 0);
-	return ids->ids != NULL ? BATCH_GO_ON : BATCH_NO_MEMORY;
+	for (unsigned r = 0; r < posting->row_count; r++)
+		if (posting->rows[r].affiliate_id == affiliate_id)
+			return true;
+	return false;
 }

@@ -14,11 +14,17 @@
 #define DUPLICATE_TAIL ",\"duplicate\":true}"
 
 static void add_lines(struct post_text *text, const struct posting *posting,
-	const struct event *terms, const struct decide_share *share);
+	const struct decision *decision, const struct decide_share *share);
+static void add_share(struct buf *out, const struct decide_share *share, unsigned place);
+static void add_rows(const struct moves *moves, const char *currency, struct buf *out);
 static struct str number_text(char out[NUMBER_TEXT_MAX], int64_t number);
 static void add_candidate(const struct match_candidate *candidate, struct buf *out);
+static void add_coupon(const struct match_candidate *candidate, struct buf *out);
 static void add_click(const struct match_candidate *candidate, struct buf *out);
+static void add_candidates(const struct decision *decision, struct buf *out);
 static void add_number_or_null(struct buf *out, bool has_value, int64_t value);
+static void add_if(struct buf *out, const char *name, bool has_value, int64_t value);
+static void add_money(struct buf *out, int64_t amount_minor, const char *currency);
 
 void post_text_init(struct post_text *text)
 {
@@ -26,6 +32,7 @@ void post_text_init(struct post_text *text)
 	buf_init(&text->commissions, POST_TEXT_MAX);
 	buf_init(&text->head, POST_TEXT_MAX);
 	buf_init(&text->lines, POST_TEXT_MAX);
+	buf_init(&text->shares, POST_TEXT_MAX);
 }
 
 void post_text_release(struct post_text *text)
@@ -34,33 +41,44 @@ void post_text_release(struct post_text *text)
 	buf_release(&text->commissions);
 	buf_release(&text->head);
 	buf_release(&text->lines);
+	buf_release(&text->shares);
 }
 
 bool post_text_has_failed(const struct post_text *text)
 {
 	return text->candidates.has_failed || text->commissions.has_failed ||
-	       text->head.has_failed || text->lines.has_failed;
+	       text->head.has_failed || text->lines.has_failed || text->shares.has_failed;
 }
 
 void post_text_decision(struct post_text *text, const struct posting *posting,
-	const struct decision *decision, const struct post_money *money)
+	const struct decision *decision, const struct moves *moves)
 {
-	post_text_candidates(decision, &text->candidates);
-	post_text_commissions(money->rows, money->row_count, decision->folded.first->currency,
-		&text->commissions);
-	const struct str head[POST_HEAD_FIELDS] = {str_from(decision_result_name(decision->result)),
+	if (decision->is_winner_kept)
+		buf_add_str(&text->candidates, posting->live_candidates);
+	else
+		add_candidates(decision, &text->candidates);
+	add_rows(moves, decision->folded.first->currency, &text->commissions);
+	const struct str head[POST_HEAD_FIELDS - 1] = {
+		str_from(decision_result_name(decision->result)),
 		str_from(outcome_name(decision->reason)), post_text_evidence(decision),
-		buf_str(&text->candidates), buf_str(&text->commissions)};
-	post_text_fields(&text->head, head, POST_HEAD_FIELDS);
-	for (unsigned i = 0; i < decision->share_count; i++)
-		add_lines(text, posting, decision->folded.terms, &decision->shares[i]);
+		str_from(post_text_flags(decision)), buf_str(&text->candidates)};
+	post_text_fields(&text->head, head, POST_HEAD_FIELDS - 1);
+	for (unsigned i = 0; i < decision->share_count; i++) {
+		add_lines(text, posting, decision, &decision->shares[i]);
+		add_share(&text->shares, &decision->shares[i], i);
+	}
 }
 
 struct str post_text_evidence(const struct decision *decision)
 {
-	if (decision->result != DECISION_ATTRIBUTED)
-		return (struct str){0};
-	return str_from(match_evidence_name(decision->evidence));
+	return decision->result == DECISION_UNATTRIBUTED
+		       ? (struct str){0}
+		       : str_from(match_evidence_name(decision->evidence));
+}
+
+const char *post_text_flags(const struct decision *decision)
+{
+	return decision->is_total_wrong ? "{total_mismatch}" : "{}";
 }
 
 uint32_t post_product_id(const struct posting *posting, struct str external_id)
@@ -72,56 +90,37 @@ uint32_t post_product_id(const struct posting *posting, struct str external_id)
 	return 0;
 }
 
-void post_text_candidates(const struct decision *decision, struct buf *out)
-{
-	buf_add_cstr(out, "[");
-	for (unsigned i = 0; i < decision->candidate_count; i++) {
-		buf_add_cstr(out, i > 0 ? ", " : "");
-		add_candidate(&decision->candidates[i], out);
-	}
-	buf_add_cstr(out, "]");
-}
-
-void post_text_rule(const struct rule *rule, struct buf *out)
+/* What a rule has not is left out, but for the first keys, which readers look for. The rate is the
+ * one that counted, with the tier; rate_bp is the rule's own. */
+void post_text_rule(const struct rule *rule, const char *currency, struct buf *out)
 {
 	char text[MONEY_TEXT_MAX];
+	const int rate_bp = rule_rate_bp(rule);
 	const bool has_fixed = rule->fixed_unit_minor != RULE_NO_FIXED;
-	const bool has_rate = rule->rate_bp != RULE_NO_RATE;
 	buf_add_cstr(out, "{\"rate\": ");
-	if (has_rate)
-		money_format_rate(text, (unsigned)rule->rate_bp);
-	json_text_add_or_null(out, has_rate ? str_from(text) : (struct str){0});
+	if (rate_bp != RULE_NO_RATE)
+		money_format_rate(text, (unsigned)rate_bp);
+	json_text_add_or_null(out, rate_bp != RULE_NO_RATE ? str_from(text) : (struct str){0});
 	buf_add_cstr(out, ", \"fixed\": ");
-	unsigned digits = 0;
-	money_currency_digits(str_from(rule->currency), &digits);
 	if (has_fixed)
-		money_format(text, rule->fixed_unit_minor, digits);
-	json_text_add_or_null(out, has_fixed ? str_from(text) : (struct str){0});
+		add_money(out, rule->fixed_unit_minor, currency);
+	else
+		buf_add_cstr(out, "null");
 	buf_addf(out, ", \"level\": \"%s\", \"rate_bp\": ", rule_level_name(rule->level));
-	add_number_or_null(out, has_rate, rule->rate_bp);
+	add_number_or_null(out, rule->rate_bp != RULE_NO_RATE, rule->rate_bp);
 	buf_addf(out, ", \"rule_id\": %" PRId64 ", \"currency\": ", rule->rule_id);
 	json_text_add_or_null(out, str_from(rule->currency));
+	add_if(out, "tier_rate_bp", rule->tier_rate_bp != RULE_NO_RATE, rule->tier_rate_bp);
+	add_if(out, "tier_bonus_bp", rule->tier_bonus_bp != 0, rule->tier_bonus_bp);
+	add_if(out, "cap_line_minor", rule->cap_line_minor != RULE_NO_CAP, rule->cap_line_minor);
+	add_if(out, "cap_order_minor", rule->cap_order_minor != RULE_NO_CAP, rule->cap_order_minor);
+	add_if(out, "cap_period_minor", rule->cap_period_minor != RULE_NO_CAP,
+		rule->cap_period_minor);
 	buf_add_cstr(out, ", \"fixed_unit_minor\": ");
 	add_number_or_null(out, has_fixed, rule->fixed_unit_minor);
+	add_if(out, "fixed_order_minor", rule->fixed_order_minor != RULE_NO_FIXED,
+		rule->fixed_order_minor);
 	buf_add_cstr(out, "}");
-}
-
-void post_text_commissions(const struct post_commission *commissions, unsigned count,
-	const char *currency, struct buf *out)
-{
-	unsigned digits = 0;
-	money_currency_digits(str_from(currency), &digits);
-	buf_add_cstr(out, "[");
-	for (unsigned i = 0; i < count; i++) {
-		char amount[MONEY_TEXT_MAX];
-		money_format(amount, commissions[i].amount_minor, digits);
-		buf_addf(out,
-			"%s{\"id\":%" PRId64 ",\"affiliate_id\":%u,\"amount\":\"%s\","
-			"\"currency\":\"%s\",\"state\":\"%s\"}",
-			i > 0 ? "," : "", commissions[i].commission_id, commissions[i].affiliate_id,
-			amount, currency, commissions[i].state);
-	}
-	buf_add_cstr(out, "]");
 }
 
 void post_text_answer(const struct post_answer *answer, struct buf *out)
@@ -175,18 +174,19 @@ void post_text_fields(struct buf *out, const struct str *fields, unsigned count)
 
 /* The rows of one winner, as they will be read back: by affiliate and index. */
 static void add_lines(struct post_text *text, const struct posting *posting,
-	const struct event *terms, const struct decide_share *share)
+	const struct decision *decision, const struct decide_share *share)
 {
+	const struct event *const terms = decision->folded.terms;
 	struct buf rule;
 	buf_init(&rule, POST_RULE_MAX);
 	for (unsigned i = 0; i < terms->line_count; i++) {
 		const struct order_line *const from = &terms->lines[i];
 		const struct price_line *const line = &share->lines[i];
 		const uint32_t product_id = post_product_id(posting, from->product_id);
-		char numbers[6][NUMBER_TEXT_MAX];
+		char numbers[7][NUMBER_TEXT_MAX];
 		buf_clear(&rule);
 		if (line->rule != NULL)
-			post_text_rule(line->rule, &rule);
+			post_text_rule(line->rule, decision->folded.first->currency, &rule);
 		const struct str fields[POST_LINE_FIELDS] = {
 			number_text(numbers[0], share->affiliate_id), number_text(numbers[1], i),
 			from->line_id, from->product_id,
@@ -194,11 +194,38 @@ static void add_lines(struct post_text *text, const struct posting *posting,
 			number_text(numbers[3], from->quantity),
 			number_text(numbers[4], line->base_minor), buf_str(&rule),
 			number_text(numbers[5], line->amount_minor),
-			str_from(outcome_name(line->reason))};
+			str_from(outcome_name(line->reason)),
+			number_text(numbers[6], line->quantity_left)};
 		post_text_fields(&text->lines, fields, POST_LINE_FIELDS);
 	}
 	text->lines.has_failed |= rule.has_failed;
 	buf_release(&rule);
+}
+
+/* As post_live_decisions_sql writes it. */
+static void add_share(struct buf *out, const struct decide_share *share, unsigned place)
+{
+	if (share->affiliate_id == 0)
+		return;
+	buf_addf(out, "%s%u %u %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %s",
+		out->len > 0 ? "\n" : "", share->affiliate_id, place, share->full_minor,
+		share->share_minor, share->amount_minor, share->confirmed_minor,
+		outcome_name(share->reason));
+}
+
+static void add_rows(const struct moves *moves, const char *currency, struct buf *out)
+{
+	buf_add_cstr(out, "[");
+	for (unsigned i = 0; i < moves->row_count; i++) {
+		const struct commission_row *const row = &moves->rows[i].row;
+		buf_addf(out,
+			"%s{\"id\":%" PRId64 ",\"affiliate_id\":%u,\"amount\":", i > 0 ? "," : "",
+			row->commission_id, row->affiliate_id);
+		add_money(out, row->amount_minor, currency);
+		buf_addf(out, ",\"currency\":\"%s\",\"state\":\"%s\"}", currency,
+			commission_state_name(row->state));
+	}
+	buf_add_cstr(out, "]");
 }
 
 static struct str number_text(char out[NUMBER_TEXT_MAX], int64_t number)
@@ -207,15 +234,33 @@ static struct str number_text(char out[NUMBER_TEXT_MAX], int64_t number)
 	return (struct str){out, (size_t)len};
 }
 
+static void add_candidates(const struct decision *decision, struct buf *out)
+{
+	buf_add_cstr(out, "[");
+	for (unsigned i = 0; i < decision->candidate_count; i++) {
+		buf_add_cstr(out, i > 0 ? ", " : "");
+		add_candidate(&decision->candidates[i], out);
+	}
+	buf_add_cstr(out, "]");
+}
+
 static void add_candidate(const struct match_candidate *candidate, struct buf *out)
 {
-	if (!candidate->is_coupon) {
+	if (candidate->is_coupon)
+		add_coupon(candidate, out);
+	else
 		add_click(candidate, out);
-		return;
-	}
+}
+
+static void add_coupon(const struct match_candidate *candidate, struct buf *out)
+{
 	buf_add_cstr(out, "{\"kind\": \"coupon\", \"coupon\": ");
 	json_text_add(out, candidate->coupon);
-	buf_addf(out, ", \"verdict\": \"%s\"}", outcome_name(candidate->verdict));
+	buf_addf(out, ", \"verdict\": \"%s\"", outcome_name(candidate->verdict));
+	if (candidate->affiliate_id != 0)
+		buf_addf(out, ", \"evidence\": \"coupon\", \"affiliate_id\": %u",
+			candidate->affiliate_id);
+	buf_add_cstr(out, "}");
 }
 
 static void add_click(const struct match_candidate *candidate, struct buf *out)
@@ -252,4 +297,19 @@ static void add_number_or_null(struct buf *out, bool has_value, int64_t value)
 		buf_addf(out, "%" PRId64, value);
 	else
 		buf_add_cstr(out, "null");
+}
+
+static void add_if(struct buf *out, const char *name, bool has_value, int64_t value)
+{
+	if (has_value)
+		buf_addf(out, ", \"%s\": %" PRId64, name, value);
+}
+
+static void add_money(struct buf *out, int64_t amount_minor, const char *currency)
+{
+	char text[MONEY_TEXT_MAX];
+	unsigned digits = 0;
+	money_currency_digits(str_from(currency), &digits);
+	money_format(text, amount_minor, digits);
+	buf_addf(out, "\"%s\"", text);
 }

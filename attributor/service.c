@@ -10,6 +10,7 @@
 
 #include "admin.h"
 #include "clicks.h"
+#include "clock.h"
 #include "front.h"
 #include "handover.h"
 #include "keys.h"
@@ -19,6 +20,7 @@
 #include "redis.h"
 #include "schema_check.h"
 #include "stores.h"
+#include "timer.h"
 #include "timestamp.h"
 #include "webhook.h"
 
@@ -55,6 +57,7 @@ struct service {
 	struct webhook *webhook;
 	struct api *api;
 	struct publish *publish; /* from when the schema was found to fit */
+	struct timer *timer;     /* from when the stores were read */
 	struct front front;
 	struct conn_server *server;
 	struct admin *admin;
@@ -356,9 +359,21 @@ static void on_stores(bool is_ok, void *arg)
 		loop_timer_set(service->check_again, CHECK_AGAIN_US);
 	if (!is_ok || service->is_ready)
 		return;
+	struct err err = {0};
+	service->timer = timer_new(service->loop,
+		&(struct timer_config){.database_url = service->config->secret_database_url,
+			.interval_us = service->config->timer_interval_us,
+			.post = service->post,
+			.stores = service->stores,
+			.keys = &service->keys},
+		&err);
+	if (service->timer == NULL) {
+		log_error("start_failed", LOG_TEXT("reason", err.msg));
+		end(service, EXIT_FAILURE);
+		return;
+	}
 	service->is_ready = true;
 	log_info("ready", LOG_NUM("stores", stores_count(service->stores)));
-	struct err err = {0};
 	if (!service->is_open && !service->is_stopping && !listen_public(service, &err)) {
 		log_error("start_failed", LOG_TEXT("reason", err.msg));
 		end(service, EXIT_FAILURE);
@@ -416,6 +431,8 @@ static void on_health(struct admin_health *health, void *arg)
 		health->degraded[health->degraded_count++] = "redis";
 	if (!db_is_up(service->read_db) || !post_is_up(service->post))
 		health->degraded[health->degraded_count++] = "postgres";
+	if (service->timer != NULL && timer_counts(service->timer)->waiting > 0)
+		health->degraded[health->degraded_count++] = "orders_waiting";
 }
 
 static void on_metrics(struct buf *out, void *arg)
@@ -426,6 +443,8 @@ static void on_metrics(struct buf *out, void *arg)
 		.redis = {redis_counts(service->redis),
 			has_publish ? publish_redis_counts(service->publish) : NULL},
 		.publish = has_publish ? publish_counts(service->publish) : NULL,
+		.timer = service->timer != NULL ? timer_counts(service->timer) : NULL,
+		.wall_us = clock_wall_us(),
 		.queued = post_queued(service->post),
 		.jobs = webhook_jobs(service->webhook),
 		.stores = stores_count(service->stores),
@@ -472,11 +491,14 @@ static void on_drain_limit(void *arg)
 	end(arg, EXIT_FAILURE);
 }
 
-/* Every webhook is answered; those that came too late for it are still let to commit. */
+/* Every webhook is answered; those that came too late for it are still let to commit, and so is
+ * what the timer has begun. */
 static void on_drained(void *arg)
 {
 	struct service *const service = arg;
-	if (webhook_jobs(service->webhook) > 0 && service->last_looks++ < LAST_JOBS_MAX)
+	const bool is_over = webhook_jobs(service->webhook) == 0 &&
+			     (service->timer == NULL || timer_is_idle(service->timer));
+	if (!is_over && service->last_looks++ < LAST_JOBS_MAX)
 		loop_timer_set(service->last_jobs, LAST_JOBS_US);
 	else
 		end(service, EXIT_SUCCESS);

@@ -54,14 +54,24 @@ struct stores {
 	unsigned stranger_next;
 };
 
-static const char all_sql[] = "SELECT store_id, version, currency, tax_rate_bp, model, precedence, "
-			      "self_referral, encode(secret_current, 'hex'), "
-			      "encode(secret_previous, 'hex') FROM wasl.stores";
-static const char some_sql[] =
-	"SELECT store_id, version, currency, tax_rate_bp, model, precedence, "
-	"self_referral, encode(secret_current, 'hex'), encode(secret_previous, 'hex') FROM "
-	"wasl.stores "
-	"WHERE store_id = ANY ($1::bigint[])";
+#define STORE_COLUMNS                                                                         \
+	"SELECT store_id, version, currency, tax_rate_bp, model, precedence, self_referral, " \
+	"collect_on, return_days, encode(secret_current, 'hex'), encode(secret_previous, "    \
+	"'hex') FROM wasl.stores"
+enum {
+	STORE_ID,
+	VERSION,
+	CURRENCY,
+	TAX_RATE,
+	MODEL,
+	PRECEDENCE,
+	REFERRAL,
+	COLLECT_ON,
+	DAYS,
+	SECRETS
+};
+static const char all_sql[] = STORE_COLUMNS;
+static const char some_sql[] = STORE_COLUMNS " WHERE store_id = ANY ($1::bigint[])";
 
 static bool add_ask(struct stores *stores, uint32_t store_id, stores_done_fn *done, void *arg);
 static bool is_asked(const struct ask *ask, uint32_t store_id);
@@ -70,6 +80,7 @@ static void on_begin(void *arg);
 static bool run_query(struct stores *stores);
 static void on_rows(const struct db_result *result, void *arg);
 static void take_row(struct stores *stores, const struct db_rows *rows, unsigned row);
+static void take_terms(struct store_terms *terms, const struct db_rows *rows, unsigned row);
 static void take_secret(struct entry *entry, unsigned index, struct str hex);
 static void open_secrets(const struct stores *stores, struct entry *entry);
 static bool open_secret(const struct stores *stores, const struct entry *entry, unsigned index,
@@ -159,6 +170,29 @@ enum match_model stores_model_parse(struct str text)
 	if (str_equal(text, STR("first")))
 		return MATCH_FIRST;
 	return str_equal(text, STR("linear")) ? MATCH_LINEAR : MATCH_LAST;
+}
+
+const char *stores_model_name(enum match_model model)
+{
+	switch (model) {
+	case MATCH_LAST:
+		return "last";
+	case MATCH_FIRST:
+		return "first";
+	case MATCH_LINEAR:
+		return "linear";
+	}
+	return "";
+}
+
+enum match_precedence stores_precedence_parse(struct str text)
+{
+	return str_equal(text, STR("click_first")) ? MATCH_CLICK_FIRST : MATCH_COUPON_FIRST;
+}
+
+const char *stores_precedence_name(enum match_precedence precedence)
+{
+	return precedence == MATCH_CLICK_FIRST ? "click_first" : "coupon_first";
 }
 
 void stores_free(struct stores *stores)
@@ -281,19 +315,28 @@ static void take_row(struct stores *stores, const struct db_rows *rows, unsigned
 	}
 	struct store *const store = &entry->store;
 	store->store_id = store_id;
-	store->version = (uint64_t)db_rows_int(rows, row, 1);
-	str_copy(store->currency, sizeof(store->currency), db_rows_text(rows, row, 2));
-	store->tax_bp =
-		db_rows_is_null(rows, row, 3) ? ORDER_NO_TAX : (int)db_rows_int(rows, row, 3);
-	store->model = stores_model_parse(db_rows_text(rows, row, 4));
-	str_copy(store->precedence, sizeof(store->precedence), db_rows_text(rows, row, 5));
-	const struct str self_referral = db_rows_text(rows, row, 6);
-	store->self_referral = str_equal(self_referral, STR("allow"))    ? SELF_REFERRAL_ALLOW
+	store->version = (uint64_t)db_rows_int(rows, row, VERSION);
+	str_copy(store->currency, sizeof(store->currency), db_rows_text(rows, row, CURRENCY));
+	store->tax_bp = db_rows_is_null(rows, row, TAX_RATE)
+				? ORDER_NO_TAX
+				: (int)db_rows_int(rows, row, TAX_RATE);
+	take_terms(&store->terms, rows, row);
+	for (unsigned i = 0; i < VERIFY_SECRETS_MAX; i++)
+		take_secret(entry, i, db_rows_text(rows, row, SECRETS + i));
+	open_secrets(stores, entry);
+}
+
+static void take_terms(struct store_terms *terms, const struct db_rows *rows, unsigned row)
+{
+	const struct str self_referral = db_rows_text(rows, row, REFERRAL);
+	terms->model = stores_model_parse(db_rows_text(rows, row, MODEL));
+	terms->precedence = stores_precedence_parse(db_rows_text(rows, row, PRECEDENCE));
+	terms->self_referral = str_equal(self_referral, STR("allow"))    ? SELF_REFERRAL_ALLOW
 			       : str_equal(self_referral, STR("review")) ? SELF_REFERRAL_REVIEW
 									 : SELF_REFERRAL_BLOCK;
-	for (unsigned i = 0; i < VERIFY_SECRETS_MAX; i++)
-		take_secret(entry, i, db_rows_text(rows, row, 7 + i));
-	open_secrets(stores, entry);
+	terms->collects_on_delivery =
+		str_equal(db_rows_text(rows, row, COLLECT_ON), STR("delivered"));
+	terms->return_days = (int)db_rows_int(rows, row, DAYS);
 }
 
 static void take_secret(struct entry *entry, unsigned index, struct str hex)

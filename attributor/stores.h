@@ -11,20 +11,28 @@
 #include "db.h"
 #include "keyring.h"
 #include "match.h"
+#include "order.h"
 #include "verify.h"
 
 #define STORES_MAX 100000
 #define STORES_REFRESH_US \
 	(1000 * INT64_C(1000)) /* one store is asked for again at most once in this time */
 
+/* What its orders are decided by. */
+struct store_terms {
+	enum match_model model;
+	enum match_precedence precedence;
+	enum self_referral self_referral;
+	bool collects_on_delivery;
+	int return_days;
+};
+
 struct store {
 	uint32_t store_id;
 	uint64_t version;
 	char currency[ORDER_CURRENCY_MAX];
 	int tax_bp; /* ORDER_NO_TAX */
-	enum match_model model;
-	char precedence[16];
-	enum self_referral self_referral;
+	struct store_terms terms;
 	struct verify_secret secrets[VERIFY_SECRETS_MAX]; /* current, previous */
 };
 
@@ -46,6 +54,10 @@ void stores_set_keyring(struct stores *stores, const struct keyring *keyring);
 unsigned stores_count(const struct stores *stores);
 /* "last", "first", "linear" as wasl.stores keeps it. */
 enum match_model stores_model_parse(struct str text);
+const char *stores_model_name(enum match_model model);
+/* "coupon_first", "click_first". */
+enum match_precedence stores_precedence_parse(struct str text);
+const char *stores_precedence_name(enum match_precedence precedence);
 /* Called when a secret is sealed under a slot that the keyring does not have: the file may have
  * another key by now (a rotation), and whoever reads it calls stores_set_keyring. */
 typedef void stores_unknown_fn(void *arg);

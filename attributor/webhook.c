@@ -333,9 +333,7 @@ static void step_parse(struct job *job, const struct store *store)
 {
 	const struct event_defaults defaults = {
 		.received_us = job->received_us, .tax_bp = store->tax_bp};
-	job->item.model = store->model;
-	memcpy(job->item.precedence, store->precedence, sizeof(job->item.precedence));
-	job->item.self_referral = store->self_referral;
+	job->item.terms = store->terms;
 	job->item.keyring = &job->webhook->config.keys->ring;
 	if (!seal_sha256(job->body, job->item.body_sha256)) {
 		answer_failed(job, "sha256");

@@ -74,6 +74,10 @@ class Shop:
             "order_id": order_id or "o-" + uuid.uuid4().hex[:12], "placed_at": at, "currency": self.currency,
             "lines": lines, "clicks": list(clicks), **copy.deepcopy(data)}}
 
+    def news(self, kind, order_id, at_s=None, **data):
+        """An event that says what became of an order, without terms: news("cancelled", …)."""
+        return {"type": "order." + kind, "timestamp": instant(at_s), "data": {"order_id": order_id, **data}}
+
     def send(self, event, webhook_id=None, **options):
         return self.stack.send_event(self.store, event, webhook_id=webhook_id, **options)
 

@@ -257,7 +257,7 @@ class Figures(Life):
         self.assertGreater(metric("wasl_http_request_seconds_count", route="events"), 2)
         self.assertGreater(metric("wasl_events_total", type="order.confirmed", result="attributed"), 0)
         self.assertGreater(metric("wasl_events_total", type="order.confirmed", result="duplicate"), 0)
-        self.assertGreater(metric("wasl_events_total", type="order.shipped", result="deferred"), 0)
+        self.assertGreater(metric("wasl_events_total", type="order.shipped", result="waiting"), 0)
         self.assertGreater(metric("wasl_commissions_total", state="pending", currency="EGP"), 0)
         self.assertEqual(metric("wasl_redis_up"), 1)
         self.assertEqual(metric("wasl_event_queue"), 0)

@@ -3,6 +3,7 @@
 
 import concurrent.futures
 import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -149,18 +150,35 @@ class Repeats(Case):
         self.shop.done(self.shop.order(order_id=self.order_id()), "repeat-5")
         self.assertFalse(other.done(other.order(order_id=self.order_id()), "repeat-5")["duplicate"])
 
-    def test_a_deferred_event_repeats_too(self):
+    def test_an_event_that_waits_repeats_so_after_the_confirmation_too(self):
         event = {"type": "order.returned", "timestamp": instant(), "data": {"order_id": self.order_id()}}
         first = self.shop.done(event, "repeat-6")
-        self.assertEqual(first, {"order_id": self.order_id(), "decision": "deferred", "reason": None,
+        self.assertEqual(first, {"order_id": self.order_id(), "decision": "waiting", "reason": "not_confirmed",
                                  "commissions": [], "duplicate": False})
         self.assertEqual(self.shop.done(event, "repeat-6"), dict(first, duplicate=True))
+        self.shop.done(self.shop.order([self.click()], order_id=self.order_id()))
+        self.assertEqual(self.shop.done(event, "repeat-6"), dict(first, duplicate=True))
+
+    def test_what_was_once_answered_deferred_is_repeated_so(self):
+        event = {"type": "order.returned", "timestamp": instant(), "data": {"order_id": self.order_id()}}
+        body = json.dumps(event).encode()
+        self.shop.done(self.shop.order(order_id=self.order_id()))
+        running.sql("INSERT INTO wasl.event_ids (store_id, event_id, order_id, body_sha256, received_at) VALUES "
+                    "(%d, 'repeat-old', '%s', '\\x%s', now())"
+                    % (self.shop.id, self.order_id(), hashlib.sha256(body).hexdigest()))
+        running.sql("INSERT INTO wasl.events (store_id, order_id, event_id, type, occurred_at, received_at, effect, facts) "
+                    "SELECT store_id, order_id, 'repeat-old', 'order.shipped', now(), now(), 'deferred', jsonb_set(jsonb_set("
+                    "facts, '{type}', '\"order.shipped\"'), '{event_id}', '\"repeat-old\"') FROM wasl.events "
+                    "WHERE store_id = %d AND order_id = '%s'" % (self.shop.id, self.order_id()))
+        self.assertEqual(self.shop.done(body, "repeat-old"),
+                         {"order_id": self.order_id(), "decision": "deferred", "reason": None, "commissions": [],
+                          "duplicate": True})
 
     def test_every_type_is_stored_whole(self):
         for kind in ("amended", "shipped", "delivered", "collected", "refunded", "returned", "refused", "cancelled",
                      "reinstated"):
             event = self.shop.order(kind="order." + kind, order_id="%s-%s" % (self.order_id(), kind))
-            self.assertEqual(self.shop.done(event)["decision"], "deferred", kind)
+            self.assertEqual(self.shop.done(event)["decision"], "waiting", kind)
             facts = running.sql("SELECT facts->>'type', facts->'lines'->0->>'line_id' FROM wasl.events "
                                 "WHERE order_id = '%s-%s'" % (self.order_id(), kind))
             self.assertEqual(facts, [["order." + kind, "1"]])
