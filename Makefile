@@ -167,6 +167,11 @@ check-browser: deps deps-browser ## prefetched and prerendered links in Debian's
 	$(SUB) all
 	@WASL_BIN=$(BIN) python3 tests/black/run.py tests/black/browser_prefetch.py
 
+SOAK_SECONDS ?= 600
+soak: deps ## long fault run of the tracker's clicks: SOAK_SECONDS, SOAK_SEED
+	$(SUB) all
+	@WASL_BIN=$(BIN) SOAK_SECONDS=$(SOAK_SECONDS) python3 tests/black/faultrun.py
+
 bench: deps deps-bench ## benchmarks against their anchors; also build/bench/results.json
 	$(SUB) all bench-programs
 	@WASL_BIN=$(BIN) python3 tests/bench/run.py $(OUT) $(BUILD)/bench
@@ -199,6 +204,6 @@ install: all ## into DESTDIR and PREFIX
 clean: ## removes build/
 	rm -rf $(BUILD)
 
-.PHONY: all help unit fuzz bench-programs deps deps-lint deps-browser deps-bench demo run check check-browser bench market lint install clean
+.PHONY: all help unit fuzz bench-programs deps deps-lint deps-browser deps-bench demo run check check-browser soak bench market lint install clean
 .SECONDARY:
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)

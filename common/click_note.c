@@ -3,6 +3,7 @@
 #include "click_note.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <string.h>
 
 #define NOTE_VERSION 1
@@ -53,14 +54,13 @@ bool click_note_parse(struct str raw, struct click_note *note)
 
 static void put_u64(uint8_t *out, uint64_t value)
 {
-	for (unsigned i = 8; i-- > 0; value >>= 8)
-		out[i] = (uint8_t)value;
+	const uint64_t big = htobe64(value);
+	memcpy(out, &big, sizeof(big));
 }
 
 static uint64_t get_u64(const uint8_t *in)
 {
-	uint64_t value = 0;
-	for (unsigned i = 0; i < 8; i++)
-		value = value << 8 | in[i];
-	return value;
+	uint64_t big;
+	memcpy(&big, in, sizeof(big));
+	return be64toh(big);
 }

@@ -217,6 +217,7 @@ static bool signals_start(struct crew *crew, struct err *err)
 {
 	const struct sigaction ignore = {.sa_handler = SIG_IGN};
 	sigaction(SIGPIPE, &ignore, NULL);
+	sigaction(SIGXFSZ, &ignore, NULL); /* a full disk is the spool's to tell */
 	return loop_signal(crew->loop, SIGHUP, on_reload, crew, err) &&
 	       loop_signal(crew->loop, SIGTERM, on_stop, crew, err) &&
 	       loop_signal(crew->loop, SIGINT, on_stop, crew, err);

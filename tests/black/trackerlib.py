@@ -41,6 +41,8 @@ def free_port():
 class Tracker:
     """with Tracker() as tracker: …   Everything lives in one temporary directory."""
 
+    redis_words = ("--save", "", "--appendonly", "no")
+
     def __init__(self, settings=None, has_catalogue=True):
         self.settings = {"insecure-cookie": "on", **(settings or {})}
         self.has_catalogue = has_catalogue
@@ -88,9 +90,8 @@ class Tracker:
 
     def start_redis(self):
         self.redis_process = subprocess.Popen(
-            ["redis-server", "--port", str(self.redis_port), "--bind", "127.0.0.1", "--save", "",
-             "--appendonly", "no", "--maxmemory-policy", "noeviction",
-             "--enable-debug-command", "yes", "--dir", str(self.dir)],
+            ["redis-server", "--port", str(self.redis_port), "--bind", "127.0.0.1", *self.redis_words,
+             "--maxmemory-policy", "noeviction", "--enable-debug-command", "yes", "--dir", str(self.dir)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_until(self.redis_answers, START_LIMIT_S, "Redis answers")
 
@@ -98,7 +99,7 @@ class Tracker:
         try:
             with self.redis() as redis:
                 return redis.command("PING") == b"PONG"
-        except OSError:
+        except (OSError, stack.RedisError):  # it may still be loading
             return False
 
     def stop_redis(self):
