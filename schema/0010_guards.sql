@@ -161,3 +161,33 @@ BEGIN
 END $$;
 CREATE CONSTRAINT TRIGGER commissions_posted AFTER INSERT ON wasl.unposted
 	DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wasl.commissions_posted();
+
+-- What is only ever added to; what was granted, and which coupon an order used, is told once and for ever.
+DO $$
+DECLARE
+	frozen text;
+BEGIN
+	FOREACH frozen IN ARRAY ARRAY['shares', 'tier_months', 'coupon_status'] LOOP
+		EXECUTE format('CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE ON wasl.%I
+			FOR EACH ROW EXECUTE FUNCTION wasl.refuse_change()', frozen);
+	END LOOP;
+	FOREACH frozen IN ARRAY ARRAY['grants', 'coupon_uses', 'period_caps'] LOOP
+		EXECUTE format('CREATE TRIGGER refuse_change BEFORE DELETE ON wasl.%I
+			FOR EACH ROW EXECUTE FUNCTION wasl.refuse_change()', frozen);
+	END LOOP;
+	FOREACH frozen IN ARRAY ARRAY['shares', 'tier_months', 'coupon_status', 'grants', 'coupon_uses', 'period_caps'] LOOP
+		EXECUTE format('CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON wasl.%I
+			FOR EACH STATEMENT EXECUTE FUNCTION wasl.refuse_change()', frozen);
+	END LOOP;
+END $$;
+CREATE FUNCTION wasl.grants_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF (NEW.store_id, NEW.order_id, NEW.affiliate_id, NEW.rule_id, NEW.month, NEW.granted_minor, NEW.granted_at)
+		IS DISTINCT FROM (OLD.store_id, OLD.order_id, OLD.affiliate_id, OLD.rule_id, OLD.month, OLD.granted_minor,
+			OLD.granted_at) THEN
+		RAISE EXCEPTION 'order %: what it was granted under rule % never changes', OLD.order_id, OLD.rule_id
+			USING ERRCODE = 'restrict_violation';
+	END IF;
+	RETURN NEW;
+END $$;
+CREATE TRIGGER grants_guard BEFORE UPDATE ON wasl.grants FOR EACH ROW EXECUTE FUNCTION wasl.grants_guard();
