@@ -27,7 +27,8 @@ static enum batch_step post_decision(
 static enum batch_step plan(struct batch *batch, struct posting *posting,
 	const struct decision *decision, struct moves *moves);
 static bool is_another(const struct posting *posting, const struct post_text *text);
-static bool open_reviews(struct batch *batch, const struct posting *posting, unsigned reviews);
+static unsigned reviews_to_open(const struct posting *posting, unsigned reviews);
+static void open_reviews(struct batch *batch, const struct posting *posting, unsigned opened);
 static bool is_cause(const struct event *event, enum decide_review review);
 static int64_t due_us(const struct moves *moves);
 static enum batch_step finish(struct batch *batch, struct posting *posting, int64_t release_us,
@@ -211,7 +212,8 @@ static enum batch_step post_decision(
 	post_coupons_write(batch, posting, decision);
 	post_rooms_write(batch, posting, decision);
 	post_write_click(batch, posting, decision);
-	const bool has_review = open_reviews(batch, posting, decision->reviews | moves.reviews);
+	const unsigned opened = reviews_to_open(posting, decision->reviews | moves.reviews);
+	open_reviews(batch, posting, opened);
 	count_decision(batch, posting, decision, &moves);
 	const struct post_answer answer = {.order_id = posting->item->order_id,
 		.result = str_from(decision_result_name(decision->result)),
@@ -220,7 +222,8 @@ static enum batch_step post_decision(
 	if (post_text_has_failed(&text))
 		step = BATCH_NO_MEMORY;
 	if (step == BATCH_GO_ON)
-		step = finish(batch, posting, has_review ? 0 : due_us(&moves),
+		step = finish(batch, posting,
+			posting->has_review || opened != 0 ? 0 : due_us(&moves),
 			post_effect(posting, decision, &moves), &answer);
 	post_text_release(&text);
 	return step;
@@ -235,7 +238,8 @@ static enum batch_step plan(struct batch *batch, struct posting *posting,
 		.event_count = posting->event_count,
 		.rows = posting->rows,
 		.row_count = posting->row_count,
-		.may_release = posting->item->event == NULL && !posting->has_review,
+		.may_release = posting->item->event == NULL && !posting->has_review &&
+			       reviews_to_open(posting, decision->reviews) == 0,
 		.now_us = batch->now_us};
 	const unsigned most = moves_rows_max(&input);
 	moves->rows = arena_take(&batch->arena, most, sizeof(*moves->rows));
@@ -261,20 +265,24 @@ static bool is_another(const struct posting *posting, const struct post_text *te
 		       !str_equal(posting->live_commissions, buf_str(&text->commissions)));
 }
 
-/* Returns whether the order is under review from now on. */
-static bool open_reviews(struct batch *batch, const struct posting *posting, unsigned reviews)
+/* Of the reviews that a decision asks for those that are to be opened: not one that was lifted,
+ * unless the event is a new cause for it. */
+static unsigned reviews_to_open(const struct posting *posting, unsigned reviews)
 {
 	const struct event *const event = posting->item->event;
-	bool has_review = posting->has_review;
-	for (unsigned i = 0; i < DECIDE_REVIEW_COUNT; i++) {
-		const enum decide_review review = (enum decide_review)i;
-		if ((reviews & (1u << i)) == 0)
-			continue;
-		post_write_review(batch, posting, decide_review_name(review),
-			event != NULL && is_cause(event, review));
-		has_review = true;
-	}
-	return has_review;
+	unsigned opened = reviews & ~posting->reviews;
+	for (unsigned i = 0; i < DECIDE_REVIEW_COUNT && event != NULL; i++)
+		if ((reviews & (1u << i)) != 0 && is_cause(event, (enum decide_review)i))
+			opened |= 1u << i;
+	return opened;
+}
+
+static void open_reviews(struct batch *batch, const struct posting *posting, unsigned opened)
+{
+	for (unsigned i = 0; i < DECIDE_REVIEW_COUNT; i++)
+		if ((opened & (1u << i)) != 0)
+			post_write_review(
+				batch, posting, decide_review_name((enum decide_review)i));
 }
 
 /* Whether the event by itself is a reason to look again, though an operator has looked before. */
@@ -329,8 +337,7 @@ static enum batch_step finish(struct batch *batch, struct posting *posting, int6
 	struct buf text;
 	posting->verdict = (struct post_verdict){.is_set = true, .outcome = {.status = POST_DONE}};
 	if (event != NULL && is_far_off(event)) {
-		post_write_review(
-			batch, posting, decide_review_name(DECIDE_REVIEW_TIMESTAMP), true);
+		post_write_review(batch, posting, decide_review_name(DECIDE_REVIEW_TIMESTAMP));
 		release_us = 0;
 	}
 	/* What stays held though its time is over is not looked at again by the clock. */

@@ -22,7 +22,9 @@ const char post_live_decisions_sql[] =
 	"encode(convert_to(k->>'coupon', 'UTF8'), 'hex'))), E'\\n') "
 	"FROM jsonb_array_elements(d.candidates) k), u.coupon_id, coalesce(u.is_taken, false), "
 	"EXISTS (SELECT FROM wasl.reviews r WHERE (r.store_id, r.order_id) "
-	"= (d.store_id, d.order_id) AND r.lifted_at IS NULL) " POST_ORDERS_OF_BATCH
+	"= (d.store_id, d.order_id) AND r.lifted_at IS NULL), "
+	"(SELECT string_agg(r.reason, E'\\n') FROM wasl.reviews r WHERE (r.store_id, r.order_id) "
+	"= (d.store_id, d.order_id)) " POST_ORDERS_OF_BATCH
 	"JOIN wasl.orders o USING (store_id, order_id) JOIN wasl.decisions d "
 	"ON (d.store_id, d.order_id, d.version) = (o.store_id, o.order_id, o.decision_version) "
 	"LEFT JOIN wasl.coupon_uses u "
@@ -39,7 +41,8 @@ enum {
 	VERDICTS,
 	COUPON_ID,
 	COUPON_TAKEN,
-	HAS_REVIEW
+	HAS_REVIEW,
+	REVIEWS
 };
 
 const char post_live_lines_sql[] =
@@ -106,6 +109,7 @@ static int64_t number_of(struct str text);
 static void take_frozen(struct decide_frozen *frozen, const struct db_rows *rows, unsigned row);
 static int64_t number_or(const struct db_rows *rows, unsigned row, unsigned column, int64_t none);
 static void note_winner(struct posting *posting, uint32_t affiliate_id);
+static unsigned reviews_of(struct str text);
 static enum outcome outcome_of(struct str name);
 static enum match_evidence evidence_of(struct str name);
 
@@ -123,6 +127,7 @@ enum batch_step post_live_decision(
 	posting->coupon_taken = db_rows_int(rows, row, COUPON_ID);
 	posting->is_coupon_taken = db_rows_bool(rows, row, COUPON_TAKEN);
 	posting->has_review = db_rows_bool(rows, row, HAS_REVIEW);
+	posting->reviews = reviews_of(db_rows_text(rows, row, REVIEWS));
 	const bool is_kept =
 		take_head(batch, posting, rows, row) &&
 		arena_keep(&batch->arena, db_rows_text(rows, row, SHARES), &posting->live_shares) &&
@@ -341,6 +346,20 @@ static void note_winner(struct posting *posting, uint32_t affiliate_id)
 		if (posting->live_winners[i] == affiliate_id)
 			return;
 	posting->live_winners[posting->live_winner_count++] = affiliate_id;
+}
+
+/* As bits. Others are opened by operators and by triggers, for reasons of their own. */
+static unsigned reviews_of(struct str text)
+{
+	unsigned reviews = 0;
+	while (text.len > 0) {
+		struct str reason;
+		str_cut(text, '\n', &reason, &text);
+		for (unsigned i = 0; i < DECIDE_REVIEW_COUNT; i++)
+			if (str_equal(reason, str_from(decide_review_name((enum decide_review)i))))
+				reviews |= 1u << i;
+	}
+	return reviews;
 }
 
 /* A word that an older version wrote and this one does not know is no reason. */

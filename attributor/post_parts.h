@@ -61,10 +61,11 @@ struct posting {
 	unsigned verdict_count;
 	struct post_grant *grants;
 	unsigned grant_count;
-	int64_t coupon_taken;        /* whose use the order has or had; 0: none */
-	bool is_coupon_taken;        /* it has it now */
-	bool has_review;             /* an open one */
-	bool is_locked;              /* its winners stay */
+	int64_t coupon_taken; /* whose use the order has or had; 0: none */
+	bool is_coupon_taken; /* it has it now */
+	bool has_review;      /* an open one */
+	unsigned reviews;     /* 1u << DECIDE_REVIEW_…: opened once, and maybe lifted since */
+	bool is_locked;       /* its winners stay */
 	const struct event **events; /* all of the order, the new one among them */
 	unsigned event_count;
 	struct event **loaded; /* those to be freed: all but the new one */
@@ -331,9 +332,7 @@ void post_write_init(struct batch *batch);
 void post_write_event(struct batch *batch, const struct posting *posting, const char *effect,
 	const char *answer, struct str facts);
 void post_write_order(struct batch *batch, const struct posting *posting, int64_t due_us);
-/* is_anew: also when one for this reason was opened and lifted before. */
-void post_write_review(
-	struct batch *batch, const struct posting *posting, const char *reason, bool is_anew);
+void post_write_review(struct batch *batch, const struct posting *posting, const char *reason);
 void post_write_decision(struct batch *batch, const struct posting *posting,
 	const struct decision *decision, const struct post_text *text);
 /* Which click won, where that has changed. */

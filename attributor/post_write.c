@@ -118,14 +118,11 @@ static const struct write_table write_tables[POST_TABLES] = {
 		 "affiliate_id, rule_id, used) WHERE g.store_id = n.store_id AND g.order_id = "
 		 "n.order_id AND g.affiliate_id = n.affiliate_id AND g.rule_id = n.rule_id",
 			5},
-	/* One that was lifted does not come back for what it was opened for. */
-	[POST_REVIEWS] = {"INSERT INTO wasl.reviews (store_id, order_id, reason) "
-			  "SELECT n.s, n.o, n.r FROM unnest($1::bigint[], $2::text[], $3::text[], "
-			  "$4::boolean[]) n (s, o, r, is_anew) WHERE n.is_anew OR NOT EXISTS "
-			  "(SELECT FROM wasl.reviews v WHERE v.store_id = n.s AND v.order_id = n.o "
-			  "AND v.reason = n.r) ON CONFLICT (store_id, order_id, reason) "
-			  "WHERE lifted_at IS NULL DO NOTHING",
-		4},
+	[POST_REVIEWS] = {"INSERT INTO wasl.reviews (store_id, order_id, reason) SELECT * "
+			  "FROM unnest($1::bigint[], $2::text[], $3::text[]) "
+			  "ON CONFLICT (store_id, order_id, reason) WHERE lifted_at IS NULL "
+			  "DO NOTHING",
+		3},
 	[POST_CLICK_LOSSES] = {"DELETE FROM wasl.click_wins w USING unnest($1::bigint[], "
 			       "$2::text[], $3::text[]) n (store_id, click_id, order_id) WHERE "
 			       "w.store_id = n.store_id AND w.click_id = n.click_id::uuid "
@@ -206,14 +203,12 @@ void post_write_order(struct batch *batch, const struct posting *posting, int64_
 	add_time(table, due_us);
 }
 
-void post_write_review(
-	struct batch *batch, const struct posting *posting, const char *reason, bool is_anew)
+void post_write_review(struct batch *batch, const struct posting *posting, const char *reason)
 {
 	struct pg_table *const table = &batch->tables[POST_REVIEWS];
 	pg_table_int(table, posting->item->store_id);
 	pg_table_text(table, posting->item->order_id);
 	pg_table_text(table, str_from(reason));
-	pg_table_bool(table, is_anew);
 }
 
 void post_write_decision(struct batch *batch, const struct posting *posting,

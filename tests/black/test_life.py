@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole life of an order over HTTP: every type of event, what it does to the commissions, and what it is answered."""
 
+import hashlib
 import itertools
 import time
 import unittest
@@ -317,6 +318,18 @@ class Clock(Case):
         self.act("review_lift('looks odd')", self.now_return)
         self.wait_states([("approved", "10.00")], self.now_return)
 
+    def test_a_review_that_was_lifted_does_not_come_back(self):
+        shop = Shop(running, host="own.example", return_days="0")
+        running.ctl("store", "set", shop.id, "--self-referral", "review")
+        running.ctl("affiliate", "set", shop.affiliate, "--phone", "+201001234567")
+        phone = hashlib.sha256(b"+201001234567").hexdigest()
+        self.confirm(shop=shop, customer={"phone_sha256": phone})
+        self.assertEqual(self.reviews(shop), ["self_referral"])
+        self.act("review_lift('self_referral')", shop)
+        self.news("collected", shop)
+        self.wait_states([("approved", "10.00")], shop)
+        self.assertEqual(self.reviews(shop), [])
+
     def test_what_came_due_while_nobody_ran_is_done_right_after(self):
         self.confirm(shop=self.now_return)
         running.sql("SELECT wasl.review_open(%d, '%s', 'odd')" % (self.now_return.id, self.order_id))
@@ -362,6 +375,50 @@ class Clock(Case):
         self.confirm()
         stack.wait_until(lambda: running.metric("attributor", "wasl_orders_waiting") == 0, what="its end")
         self.assertEqual(len(running.log_events("attributor", "orders_waiting")), 1)
+
+
+class Paid(Case):
+    def payout(self, shop):
+        """Draft, approval by another, transfer; the amount."""
+        number, = running.sql("SELECT wasl.payout_draft(%d, 'EGP')" % shop.affiliate)
+        running.sql("SELECT wasl.payout_approve(%s)" % number[0], "cashier")
+        (row,) = running.sql("SELECT amount, reference FROM wasl.payout_execute(%s)" % number[0])
+        running.sql("SELECT wasl.payout_import('%s', 'paid')" % row[1])
+        return row[0]
+
+    def sell(self, shop, price, order_id):
+        shop.done(shop.order([self.click(shop=shop)], [price], order_id))
+        shop.done(shop.news("collected", order_id))
+        stack.wait_until(lambda: [row[1] for row in shop.rows(order_id)] == ["approved"], what=order_id)
+
+    def test_returned_after_it_was_paid_is_taken_off_the_next_payout(self):
+        shop = Shop(running, host="paid.example", return_days="0")
+        running.ctl("affiliate", "set", shop.affiliate, "--payout-method", "wallet", "--payout-account", "1")
+        self.sell(shop, "800.00", "first")
+        self.assertEqual(self.payout(shop), "80.00")
+        answer = shop.done(shop.news("returned", "first"))
+        self.assertEqual([(row["state"], row["amount"]) for row in answer["commissions"]],
+                         [("paid", "80.00"), ("approved", "-80.00")])
+        self.sell(shop, "2000.00", "second")
+        self.assertEqual(self.payout(shop), "120.00")
+        self.assertEqual({row[1] for row in shop.rows("first") + shop.rows("second")}, {"paid"})
+
+
+class Clicks(Case):
+    def test_the_fourth_customer_of_a_click_is_looked_at(self):
+        token = self.click()
+        for number in range(5):
+            self.order_id = "forwarded-%d" % number
+            self.confirm(clicks=[token], customer={"phone_sha256": "%064x" % min(number, 4)})
+            self.assertEqual(self.reviews(), ["click_reuse"] if number >= 3 else [], number)
+            self.assertEqual(self.states(), [("pending", "10.00")])
+
+    def test_a_click_that_has_lost_an_order_is_not_counted_for_it(self):
+        early, late = self.click(7200), self.click(3600)
+        self.confirm(clicks=[late], at_s=self.now_s - 60)
+        self.confirm(clicks=[early], at_s=self.now_s - 120)
+        self.assertEqual(running.sql("SELECT count(*) FROM wasl.click_wins WHERE store_id = %d AND order_id = '%s'"
+                                     % (self.shop.id, self.order_id)), [["1"]])
 
 
 class Acts(Case):
