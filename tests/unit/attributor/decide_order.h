@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "decide_changes.h"
+#include "decide.h"
 #include "timestamp.h"
 
 #define STORE     7

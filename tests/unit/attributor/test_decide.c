@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Whole orders: who wins over several events, what freezes, and which moves of money follow. */
+ * Whole orders: who wins over several events, and what freezes. */
 #include "decide.h"
 
 #include <stdlib.h>
@@ -146,7 +146,6 @@ END_TEST
 
 START_TEST(tests_are_decided_but_earn_nothing)
 {
-	struct decide_change changes[4];
 	add_click(set(0, EVENT_CONFIRMED, 0, "a"), 1, 10, -60);
 	events[0].is_test = true;
 	ck_assert_int_eq(decide(1), DECIDE_OK);
@@ -155,12 +154,6 @@ START_TEST(tests_are_decided_but_earn_nothing)
 	ck_assert_int_eq(decision.evidence, EVIDENCE_NONE);
 	ck_assert_int_eq(decision.candidates[0].verdict, OUTCOME_WON_LAST_CLICK);
 	ck_assert_int_eq(decision.shares[0].amount_minor, 1000);
-	ck_assert_uint_eq(decide_changes(&decision, NULL, 0, changes), 0);
-	const struct commission_row row = {.affiliate_id = 1, .amount_minor = 1000};
-	ck_assert_uint_eq(decide_changes(&decision, &row, 1, changes), 1);
-	ck_assert_int_eq(changes[0].move, MOVE_VOID);
-	ck_assert_int_eq(changes[0].delta_minor, -1000);
-	ck_assert_int_eq(changes[0].reason, OUTCOME_TEST_ORDER);
 }
 END_TEST
 
@@ -182,23 +175,6 @@ START_TEST(sums_beyond_int64_are_refused)
 	lines[0][1] = lines[0][0];
 	events[0].line_count = 2;
 	ck_assert_int_eq(decide(1), DECIDE_OVERFLOW);
-}
-END_TEST
-
-START_TEST(a_fixed_amount_on_a_free_line_is_zero_with_its_reason)
-{
-	struct decide_change change;
-	add_click(set(0, EVENT_CONFIRMED, 0, "a"), 1, 10, -60);
-	lines[0][0].product_id = STR("FIX");
-	lines[0][0].discount_minor = 10000;
-	ck_assert_int_eq(decide(1), DECIDE_OK);
-	ck_assert_int_eq(decision.shares[0].amount_minor, 0);
-	ck_assert_int_eq(decision.shares[0].reason, OUTCOME_CAPPED_LINE);
-	ck_assert_uint_eq(decide_changes(&decision, NULL, 0, &change), 1);
-	ck_assert_int_eq(change.row, -1);
-	ck_assert_int_eq(change.move, MOVE_ACCRUE);
-	ck_assert_int_eq(change.delta_minor, 0);
-	ck_assert_int_eq(change.reason, OUTCOME_CAPPED_LINE);
 }
 END_TEST
 
@@ -248,69 +224,15 @@ START_TEST(what_was_frozen_is_not_looked_up)
 }
 END_TEST
 
-/* A row of affiliate 1 (or none) against a decision for affiliate 1 over 1000. */
-static const struct {
-	bool has_row, is_voided;
-	int64_t stands, delta;
-	enum decide_move move;
-} row_moves[] = {
-	{false, false, 0, 1000, MOVE_ACCRUE},
-	{true, false, 1000, 0, MOVE_ACCRUE}, /* no change at all */
-	{true, false, 400, 600, MOVE_ACCRUE}, {true, false, 0, 1000, MOVE_ACCRUE},
-	{true, false, 1500, -500, MOVE_REDUCE}, {true, true, 0, 1000, MOVE_ACCRUE},
-	{true, true, 400, 1000, MOVE_ACCRUE}, /* a voided row holds nothing */
-};
-
-START_TEST(a_row_moves_to_the_decision)
-{
-	struct decide_change changes[2];
-	const struct commission_row row = {.commission_id = 5,
-		.affiliate_id = 1,
-		.is_voided = row_moves[_i].is_voided,
-		.amount_minor = row_moves[_i].stands};
-	add_click(set(0, EVENT_CONFIRMED, 0, "a"), 1, 10, -60);
-	ck_assert_int_eq(decide(1), DECIDE_OK);
-	const unsigned count =
-		decide_changes(&decision, &row, row_moves[_i].has_row ? 1 : 0, changes);
-	ck_assert_uint_eq(count, row_moves[_i].delta != 0);
-	if (count == 0)
-		return;
-	ck_assert_int_eq(changes[0].row, row_moves[_i].has_row ? 0 : -1);
-	ck_assert_uint_eq(changes[0].affiliate_id, 1);
-	ck_assert_int_eq(changes[0].move, row_moves[_i].move);
-	ck_assert_int_eq(changes[0].amount_minor, 1000);
-	ck_assert_int_eq(changes[0].delta_minor, row_moves[_i].delta);
-	ck_assert_int_eq(changes[0].reason, OUTCOME_WON_LAST_CLICK);
-}
-END_TEST
-
-START_TEST(another_winner_voids_the_old_row)
-{
-	struct decide_change changes[3];
-	const struct commission_row rows[] = {
-		{.affiliate_id = 1, .amount_minor = 1000}, {.affiliate_id = 4, .is_voided = true}};
-	add_click(set(0, EVENT_CONFIRMED, 0, "a"), 1, 10, -60);
-	add_click(&events[0], 2, 10, -50);
-	ck_assert_int_eq(decide(1), DECIDE_OK);
-	ck_assert_uint_eq(decide_changes(&decision, rows, 2, changes), 2);
-	ck_assert_int_eq(changes[0].move, MOVE_VOID);
-	ck_assert_int_eq(changes[0].amount_minor, 0);
-	ck_assert_int_eq(changes[0].delta_minor, -1000);
-	ck_assert_int_eq(changes[0].reason, OUTCOME_LOST_TO_LATER_CLICK);
-	ck_assert_int_eq(changes[1].row, -1);
-	ck_assert_uint_eq(changes[1].affiliate_id, 2);
-	ck_assert_int_eq(changes[1].delta_minor, 500);
-}
-END_TEST
-
 START_TEST(a_placed_order_earns_nothing_yet)
 {
-	struct decide_change changes[1];
 	add_click(set(0, EVENT_PLACED, 0, "a"), 1, 10, -60);
 	ck_assert_int_eq(decide(1), DECIDE_OK);
 	ck_assert_int_eq(decision.result, DECISION_ATTRIBUTED);
 	ck_assert_int_eq(decision.folded.state, ORDER_PLACED);
-	ck_assert_uint_eq(decide_changes(&decision, NULL, 0, changes), 0);
+	ck_assert_int_eq(decision.shares[0].share_minor, 1000);
+	ck_assert_int_eq(decision.shares[0].amount_minor, 0);
+	ck_assert_int_eq(decision.shares[0].confirmed_minor, 0);
 }
 END_TEST
 
@@ -318,9 +240,6 @@ START_TEST(words_are_those_of_the_contract)
 {
 	ck_assert_str_eq(decision_result_name(DECISION_ATTRIBUTED), "attributed");
 	ck_assert_str_eq(decision_result_name(DECISION_UNATTRIBUTED), "unattributed");
-	ck_assert_str_eq(decide_move_name(MOVE_ACCRUE), "accrue");
-	ck_assert_str_eq(decide_move_name(MOVE_REDUCE), "reduce");
-	ck_assert_str_eq(decide_move_name(MOVE_VOID), "void");
 }
 END_TEST
 
@@ -337,12 +256,8 @@ static void add_tests(TCase *tcase)
 	tcase_add_test(tcase, tests_are_decided_but_earn_nothing);
 	tcase_add_test(tcase, another_currency_is_refused);
 	tcase_add_test(tcase, sums_beyond_int64_are_refused);
-	tcase_add_test(tcase, a_fixed_amount_on_a_free_line_is_zero_with_its_reason);
 	tcase_add_test(tcase, an_unknown_product_is_priced_by_the_stores_rule);
 	tcase_add_test(tcase, what_was_frozen_is_not_looked_up);
-	tcase_add_loop_test(tcase, a_row_moves_to_the_decision, 0,
-		(int)(sizeof(row_moves) / sizeof(row_moves[0])));
-	tcase_add_test(tcase, another_winner_voids_the_old_row);
 	tcase_add_test(tcase, a_placed_order_earns_nothing_yet);
 	tcase_add_test(tcase, words_are_those_of_the_contract);
 }

