@@ -112,6 +112,7 @@ static enum decide_status take_lines(struct decide_work *work)
 		return DECIDE_OVERFLOW;
 	folded->state =
 		fold_state(folded, known->collects_on_delivery, work->left_result.is_nothing_left);
+	folded->out_reason = fold_out_reason(folded, known->collects_on_delivery);
 	decision->is_collected = fold_is_collected(folded, known->collects_on_delivery);
 	decision->release_us =
 		fold_release_us(folded, known->collects_on_delivery, known->return_days);

@@ -80,11 +80,22 @@ bool fold_is_voided(const struct event *const *events, unsigned count, uint32_t 
 enum order_state fold_state(
 	const struct folded *folded, bool collects_on_delivery, bool is_nothing_left)
 {
+	if (folded->state == ORDER_CANCELLED || folded->state == ORDER_REFUSED)
+		return out_state(fold_out_reason(folded, collects_on_delivery));
 	if (folded->state != ORDER_CONFIRMED && folded->state != ORDER_COLLECTED)
 		return folded->state;
 	if (is_nothing_left)
 		return ORDER_RETURNED;
 	return fold_is_collected(folded, collects_on_delivery) ? ORDER_COLLECTED : ORDER_CONFIRMED;
+}
+
+enum outcome fold_out_reason(const struct folded *folded, bool collects_on_delivery)
+{
+	const bool is_by_event =
+		folded->out_reason == OUTCOME_CANCELLED || folded->out_reason == OUTCOME_REFUSED;
+	return is_by_event && collects_on_delivery && folded->is_out_after_delivery
+		       ? OUTCOME_RETURNED
+		       : folded->out_reason;
 }
 
 bool fold_is_collected(const struct folded *folded, bool collects_on_delivery)
@@ -236,19 +247,22 @@ static void on_collected(struct walk *walk, const struct event *event)
 					       : OUTCOME_COLLECTED_AFTER_CANCEL;
 }
 
-/* A conflict stays one whatever else takes the order away: its cash is still unexplained. */
+/* A conflict stays one whatever else takes the order away: its cash is still unexplained. Who
+ * cancels what was refused at the door only closes the file: the coupon stays used. */
 static void on_out(struct walk *walk, enum event_type type)
 {
 	struct folded *const folded = walk->folded;
 	if (walk->is_conflict)
 		return;
 	walk->was_refused = type == EVENT_REFUSED;
+	if (walk->was_refused || !folded->is_out)
+		folded->gives_coupon_back = !walk->was_refused && folded->shipped_us == 0 &&
+					    folded->delivered_us == 0 && folded->collected_us == 0;
 	folded->is_out = true;
+	folded->is_out_after_delivery = folded->delivered_us != 0;
 	folded->out_reason = walk->was_refused ? OUTCOME_REFUSED : OUTCOME_CANCELLED;
 	if (folded->collected_us != 0)
 		folded->out_reason = OUTCOME_RETURNED;
-	folded->gives_coupon_back = type == EVENT_CANCELLED && folded->shipped_us == 0 &&
-				    folded->delivered_us == 0 && folded->collected_us == 0;
 }
 
 static void on_resolve(struct walk *walk, enum order_resolution resolution)
@@ -270,7 +284,7 @@ static void on_resolve(struct walk *walk, enum order_resolution resolution)
 static void bring_back(struct walk *walk)
 {
 	walk->is_conflict = false;
-	walk->folded->is_out = false;
+	walk->folded->is_out = walk->folded->is_out_after_delivery = false;
 	walk->folded->out_reason = OUTCOME_NONE;
 	walk->folded->gives_coupon_back = false;
 }

@@ -35,13 +35,14 @@ struct folded {
 	int64_t shipped_us, delivered_us, collected_us;
 	bool is_confirmed; /* money is concerned */
 	bool is_out; /* cancelled, refused, returned by either, or in conflict: nothing is due */
-	enum outcome out_reason;  /* with is_out: CANCELLED, REFUSED, RETURNED,
-				     COLLECTED_AFTER_CANCEL, COLLECTED_AFTER_REFUSAL */
-	bool gives_coupon_back;   /* cancelled before it was shipped, delivered or collected, and
-				     still out */
-	bool is_waiting;          /* not confirmed, and there are more than placed events */
-	int64_t waiting_since_us; /* with is_waiting: the earliest receipt of those that wait */
-	bool is_test;             /* some event said so */
+	enum outcome out_reason;    /* with is_out: CANCELLED, REFUSED, RETURNED,
+				       COLLECTED_AFTER_CANCEL, COLLECTED_AFTER_REFUSAL */
+	bool is_out_after_delivery; /* with is_out: it was known as delivered before */
+	bool gives_coupon_back;     /* cancelled before it was shipped, delivered or collected, and
+				       still out */
+	bool is_waiting;            /* not confirmed, and there are more than placed events */
+	int64_t waiting_since_us;   /* with is_waiting: the earliest receipt of those that wait */
+	bool is_test;               /* some event said so */
 	const struct event *reassigned; /* the operator.reassign that holds; NULL: evidence decides
 					 */
 	unsigned returned_from;  /* index of the first event whose figures of type returned count: a
@@ -59,10 +60,13 @@ void fold_order(const struct event *const *events, unsigned count, struct folded
  * (events sorted). */
 bool fold_is_voided(const struct event *const *events, unsigned count, uint32_t affiliate_id);
 
-/* The order's state with what the fold alone can't know: whether the store collects on delivery,
- * and whether refunds, returns and shortfall have left nothing of any line (then RETURNED). */
+/* The order's state with what the fold alone can't know: whether the store collects on delivery (a
+ * cancel or refusal after that is a return), and whether refunds, returns and shortfall have left
+ * nothing of any line (then RETURNED). */
 enum order_state fold_state(
 	const struct folded *folded, bool collects_on_delivery, bool is_nothing_left);
+/* Why it is out, the same; NONE when it is not. */
+enum outcome fold_out_reason(const struct folded *folded, bool collects_on_delivery);
 /* By the store's collect_on: cash (or, with collects_on_delivery, goods or cash) has arrived. Also
  * of an order that is out or not yet confirmed. */
 bool fold_is_collected(const struct folded *folded, bool collects_on_delivery);

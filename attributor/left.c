@@ -46,6 +46,7 @@ struct taken {
 };
 
 static bool line_discounted(const struct order_line *line, int64_t *discounted);
+static bool is_gone(const struct left_line *line);
 static void gather(struct gathered *gathered, const struct event *const *events, unsigned count,
 	const struct folded *folded);
 static void sort_lines(struct gathered *gathered, const struct event *terms);
@@ -110,8 +111,7 @@ enum left_status left_lines(const struct event *const *events, unsigned count,
 		return LEFT_OVERFLOW;
 	result->is_nothing_left = true;
 	for (unsigned i = 0; i < terms->line_count; i++)
-		result->is_nothing_left = result->is_nothing_left && lines[i].left_minor == 0 &&
-					  lines[i].quantity_left == 0;
+		result->is_nothing_left = result->is_nothing_left && is_gone(&lines[i]);
 	return LEFT_OK;
 }
 
@@ -147,6 +147,11 @@ static bool line_discounted(const struct order_line *line, int64_t *discounted)
 		return false;
 	*discounted -= line->discount_minor;
 	return true;
+}
+
+static bool is_gone(const struct left_line *line)
+{
+	return line->left_minor == 0 && (line->discounted_minor > 0 || line->quantity_left == 0);
 }
 
 static void gather(struct gathered *gathered, const struct event *const *events, unsigned count,

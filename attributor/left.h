@@ -14,7 +14,7 @@ struct left_line {
 
 struct left_result {
 	bool is_over_refunded; /* more than there is was to be taken off: clamped */
-	bool is_nothing_left;  /* neither an amount nor a quantity, of any line */
+	bool is_nothing_left;  /* no amount of any line, and no unit of any free one */
 };
 
 enum left_status {

@@ -196,7 +196,8 @@ static const struct {
 	{"SKC", ORDER_CONFIRMED, true, false, OUTCOME_NONE, false, false, false},
 	{"CDK", ORDER_CANCELLED, true, true, OUTCOME_CANCELLED, false, false, false},
 	{"CKS", ORDER_CANCELLED, true, true, OUTCOME_CANCELLED, false, true, false},
-	{"CXK", ORDER_CANCELLED, true, true, OUTCOME_CANCELLED, false, true, false},
+	{"CXK", ORDER_CANCELLED, true, true, OUTCOME_CANCELLED, false, false, false},
+	{"CKSK", ORDER_CANCELLED, true, true, OUTCOME_CANCELLED, false, true, false},
 	{"CKX", ORDER_REFUSED, true, true, OUTCOME_REFUSED, false, false, false},
 	{"CSKC", ORDER_CONFIRMED, true, false, OUTCOME_NONE, false, false, false},
 	{"CSKCK", ORDER_CANCELLED, true, true, OUTCOME_CANCELLED, false, true, false},
@@ -424,6 +425,13 @@ START_TEST(the_store_and_the_figures_have_their_say_in_the_state)
 		{"CO", ORDER_COLLECTED, ORDER_COLLECTED, ORDER_RETURNED},
 		{"CK", ORDER_CANCELLED, ORDER_CANCELLED, ORDER_CANCELLED},
 		{"CX", ORDER_REFUSED, ORDER_REFUSED, ORDER_REFUSED},
+		{"CDK", ORDER_CANCELLED, ORDER_RETURNED, ORDER_CANCELLED},
+		{"CDX", ORDER_REFUSED, ORDER_RETURNED, ORDER_REFUSED},
+		{"CKD", ORDER_CANCELLED, ORDER_CANCELLED, ORDER_CANCELLED},
+		{"CDKI", ORDER_CONFIRMED, ORDER_COLLECTED, ORDER_RETURNED},
+		{"CDKCK", ORDER_CANCELLED, ORDER_CANCELLED, ORDER_CANCELLED},
+		{"CDKO", ORDER_CONFLICT, ORDER_CONFLICT, ORDER_CONFLICT},
+		{"CDKO-", ORDER_CANCELLED, ORDER_RETURNED, ORDER_CANCELLED},
 		{"CKO", ORDER_CONFLICT, ORDER_CONFLICT, ORDER_CONFLICT},
 		{"K", ORDER_NEW, ORDER_NEW, ORDER_NEW},
 	};
@@ -432,6 +440,10 @@ START_TEST(the_store_and_the_figures_have_their_say_in_the_state)
 		ck_assert_int_eq(fold_state(&folded, false, false), rows[i].plain);
 		ck_assert_int_eq(fold_state(&folded, true, false), rows[i].delivery);
 		ck_assert_int_eq(fold_state(&folded, false, true), rows[i].nothing);
+		ck_assert_int_eq(fold_out_reason(&folded, false), folded.out_reason);
+		ck_assert_int_eq(fold_out_reason(&folded, true),
+			folded.is_out && rows[i].delivery == ORDER_RETURNED ? OUTCOME_RETURNED
+									    : folded.out_reason);
 	}
 }
 END_TEST
