@@ -56,6 +56,7 @@ static void on_request(struct conn_server *server, struct conn_ref ref,
 	const struct http_request *request, const struct sockaddr_storage *peer, void *arg);
 static unsigned on_head(const struct http_request *request, struct conn_reply *reply, void *arg);
 static void on_refused(unsigned status, struct conn_reply *reply, void *arg);
+static unsigned address_share(const struct config *config);
 static bool is_proxy(const struct sockaddr_storage *peer, void *arg);
 static void fixed_answer(struct front *front, struct conn_ref ref,
 	const struct http_request *request, enum route route);
@@ -118,11 +119,9 @@ struct front *front_new(struct loop *loop, const struct config *config, unsigned
 	front->fallback_url = str_from(config->text.fallback_url);
 	classifier_init(&front->classifier);
 	entropy_init(&front->entropy);
-	const unsigned per_address = (unsigned)config->text.connections_per_address;
 	struct conn_limits limits = conn_limits_default;
 	limits.connections_max = connections_max;
-	/* The kernel spreads an address's connections evenly, by their ports. */
-	limits.per_address_max = (per_address + config->worker_count - 1) / config->worker_count;
+	limits.per_address_max = address_share(config);
 	limits.body_max = 0;
 	const struct conn_handlers handlers = {.on_request = on_request,
 		.on_head = on_head,
@@ -263,6 +262,16 @@ static void on_refused(unsigned status, struct conn_reply *reply, void *arg)
 {
 	(void)reply;
 	count(arg, ROUTE_OTHER, FRONT_CLASS_NONE, status);
+}
+
+/* What one worker takes of an address. The kernel spreads connections by a hash of their ports, so
+ * that of 2,048 one of two workers may get 1,100: an eighth more, and 8, is beyond what chance
+ * does. */
+static unsigned address_share(const struct config *config)
+{
+	const unsigned all = (unsigned)config->text.connections_per_address;
+	const unsigned even = (all + config->worker_count - 1) / config->worker_count;
+	return all == 0 || config->worker_count == 1 ? all : even + even / 8 + 8;
 }
 
 static bool is_proxy(const struct sockaddr_storage *peer, void *arg)
