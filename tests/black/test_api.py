@@ -10,6 +10,7 @@ import unittest
 import urllib.parse
 
 import stack
+from shop import Shop
 from stack import Stack, wait_until
 
 COLUMNS = ["commission_id", "store_id", "store", "affiliate_id", "affiliate", "order_id", "currency", "amount",
@@ -59,7 +60,8 @@ def commissions_sql(store, currency, affiliates, count, prefix="order-"):
     """Orders, commissions and their ledger entries. The n-th was confirmed n minutes after 2026-03-01 00:00 UTC."""
     ids = "ARRAY[%s]" % ",".join(map(str, affiliates))
     return """
-        CREATE TEMP TABLE made AS SELECT i, timestamptz '2026-03-01 00:00Z' + i * interval '1 minute' AS at,
+        BEGIN; -- a commission and its entries come together
+        CREATE TEMP TABLE made ON COMMIT DROP AS SELECT i, timestamptz '2026-03-01 00:00Z' + i * interval '1 minute' AS at,
             (%(ids)s)[1 + i %% %(who)d] AS who FROM generate_series(1, %(count)d) i;
         INSERT INTO wasl.orders (store_id, order_id, state, currency, placed_at, confirmed_at)
             SELECT %(store)d, '%(prefix)s' || i, 'confirmed', '%(currency)s', at, at FROM made;
@@ -72,7 +74,8 @@ def commissions_sql(store, currency, affiliates, count, prefix="order-"):
             SELECT c.store_id, c.commission_id, c.affiliate_id, c.currency, e.account, e.sign * c.amount_minor,
                 'accrue', c.commission_id
             FROM wasl.commissions c, (VALUES ('store', -1), ('pending', 1)) e (account, sign)
-            WHERE c.store_id = %(store)d AND c.order_id LIKE '%(prefix)s%%';""" % {
+            WHERE c.store_id = %(store)d AND c.order_id LIKE '%(prefix)s%%';
+        COMMIT;""" % {
                 "ids": ids, "who": len(affiliates), "count": count, "store": store, "currency": currency,
                 "prefix": prefix}
 
@@ -131,7 +134,7 @@ class Scopes(Case):
             ("/v1/commissions?affiliate=%d" % first, None, "finance admin store1 store2 affiliate1"),
             ("/v1/affiliates/%d/balance" % first, None, "finance admin affiliate1"),
             ("/v1/stores/%d/orders/1001" % store1, None, "finance admin store1 affiliate1 affiliate2"),
-            ("/v1/stores/%d/orders/order-1" % store2, None, "finance admin store2"),
+            ("/v1/stores/%d/orders/order-1" % store2, None, "finance admin store2 affiliate2"),
             ("/v1/links", link, "admin store1 affiliate1"),
             ("/v1/links", {**link, "affiliate_id": second}, "admin store1 affiliate2"),
             ("/v1/links", {**link, "product_id": UP["products"][1]}, "admin store2 affiliate1"),
@@ -161,9 +164,38 @@ class Scopes(Case):
         full = call(path, "finance").json()["decision"]["candidates"]
         self.assertEqual([each["affiliate_id"] for each in full], [first, second])
         own = call(path, "affiliate2").json()["decision"]["candidates"]
-        self.assertEqual(own[0], {"kind": "click", "verdict": "winner"})
+        self.assertEqual(own[0], {"kind": "click", "verdict": "winner", "verdict_text": None})
         self.assertEqual(own[1]["affiliate_id"], second)
         self.problem(call(path, "affiliate3"), 404, "not_found")
+
+    def test_who_lost_is_told_why_and_nothing_of_the_winner(self):
+        """In the real thing: a coupon that won, an operator's act, a share, a review."""
+        one = UP["stack"]
+        shop = Shop(one, host="private.example")
+        loser, winner, third = (shop.add_affiliate(name) for name in ("Loser Lane", "Winner Wadi", "Third Tower"))
+        one.ctl("coupon", "add", "--store", shop.id, "--affiliate", winner, "WADISHOP")
+        key = one.ctl("apikey", "add", "--scope", "affiliate:%d" % loser)["key"]
+        path = "/v1/stores/%d/orders/private" % shop.id
+        now = time.time()
+        shop.done(shop.order([shop.dated_click(now - 60, loser), shop.dated_click(now - 50, third)], ["100.00"], "private",
+                             coupons=["WADISHOP"]))
+        seen = call(path, key)
+        self.assertEqual(seen.status, 200, seen)
+        own = [candidate for candidate in seen.json()["decision"]["candidates"] if "affiliate_id" in candidate]
+        self.assertEqual([(each["affiliate_id"], each["verdict"]) for each in own], [(loser, "lost_to_coupon")])
+        self.assertEqual(set(own[0]["verdict_text"]), {"ar", "en"})
+        self.assertEqual([seen.json()[name] for name in ("lines", "shares", "commissions")], [[], [], []])
+        one.ctl("order", "reassign", "--store", shop.id, "private", "--to", third, "--reason", "Third Tower phoned")
+        answers = [seen, call(path, key), call("/v1/commissions", key), call("/v1/affiliates/%d/balance" % loser, key)]
+        full = call(path, "admin").json()
+        self.assertEqual((full["acts"][0]["reason"], full["commissions"][0]["affiliate"]),
+                         ("Third Tower phoned", "Winner Wadi"))
+        clicks = [each["click_id"] for each in full["decision"]["candidates"]
+                  if each["kind"] == "click" and each["affiliate_id"] != loser]
+        for secret in ["Winner", "Third", "WADISHOP", '"affiliate_id": %d' % winner, '"affiliate_id" : %d,' % winner,
+                       '"affiliate_id": %d' % third, '"actor"', '"reason" : "Third', *clicks]:
+            for answer in answers:
+                self.assertNotIn(secret, answer.body.decode())
 
     def test_without_a_good_key_nothing_is_told(self):
         for key in ("", "wasl_", "wasl_" + "x" * 43, "nonsense", "wasl_" + "x" * 200):
