@@ -24,8 +24,9 @@ from facts import Affiliate, Catalogue, Coupon, Rule, Store                     
 
 SEED = os.environ.get("WASL_TEST_SEED") or str(time.time_ns())
 SECONDS = float(os.environ.get("WASL_TEST_SECONDS") or 0)
-ORDERS, ARRIVALS, SENDERS = 60, 5, 6
-BUSY_ORDERS, BUSY_ARRIVALS = 24, 3
+ORDERS, ARRIVALS, SENDERS = 40, 4, 6
+BUSY_ORDERS, BUSY_ARRIVALS, BUSY_SENDERS = 20, 3, 16
+PAUSE_MAX_S = 0.4        # between two events of an order, for timers and payouts to come in between
 ROUND_ORDERS = 200       # of a long run, each round with a seed of its own
 AGE_US = 2 * 3600 * 10**6
 PHONE_NUMBER = "+201001234567"
@@ -85,18 +86,25 @@ class RandomShop:
 
     def add_products(self, foreign_product):
         self.catalogue.product_stores[foreign_product] = 0
+        self.catalogue.products = {"SKU-1": (self.shop.product, None)}
         for external, (_, category) in PRODUCTS.items():
-            words = ("--category", category) if category else ()
-            product = self.shop.product if external == "SKU-1" else self.shop.add_product(external, *words)
-            self.catalogue.products[external] = (product, category if external != "SKU-1" else None)
-            self.catalogue.product_stores[product] = self.shop.id
+            if external != "SKU-1":
+                (product,), = running.sql(
+                    "INSERT INTO wasl.products (store_id, external_id, url, category) VALUES (%d, '%s', '%s/p', %s) "
+                    "RETURNING product_id" % (self.shop.id, external, self.shop.url, sql_text(category)))
+                self.catalogue.products[external] = (int(product), category)
+        self.catalogue.product_stores.update((product, self.shop.id) for product, _ in self.catalogue.products.values())
 
     def add_affiliates(self):
-        ids = [self.shop.affiliate] + [self.shop.add_affiliate() for _ in range(4)]
+        made = running.sql(
+            "WITH made AS (INSERT INTO wasl.affiliates (name) SELECT 'منى' FROM generate_series(1, 4) RETURNING affiliate_id), "
+            "known AS (INSERT INTO wasl.affiliate_status (affiliate_id, since, status) SELECT affiliate_id, now(), 'active' "
+            "FROM made) SELECT affiliate_id FROM made ORDER BY 1")
+        ids = [self.shop.affiliate] + [int(row[0]) for row in made]
         self.catalogue.affiliates = {number: Affiliate() for number in ids}
         self.catalogue.affiliates[ids[4]].standing = "suspended"
         self.catalogue.affiliates[ids[1]].phone = hashlib.sha256(PHONE_NUMBER.encode()).hexdigest()
-        running.ctl("affiliate", "set", ids[1], "--phone", PHONE_NUMBER)
+        running.sql("UPDATE wasl.affiliates SET phone = '%s' WHERE affiliate_id = %d" % (PHONE_NUMBER, ids[1]))
         tampered("UPDATE wasl.affiliates SET created_at = now() - interval '9 days' WHERE affiliate_id >= {0};"
                  "UPDATE wasl.affiliate_status SET since = now() - interval '9 days' WHERE affiliate_id >= {0};"
                  "INSERT INTO wasl.affiliate_status (affiliate_id, since, status) VALUES ({1}, now() - interval '8 days', "
@@ -107,30 +115,32 @@ class RandomShop:
         first, second, third = list(self.catalogue.affiliates)[:3]
         products = {external: product for external, (product, _) in self.catalogue.products.items()}
         unit = 10 ** DIGITS[self.currency]
-        for rule in (Rule(0, "product", product=products["SKU-2"], unit=3 * unit, currency=self.currency),
-                     Rule(0, "category", category="bags", rate_bp=1250, unit=unit, cap_line=40 * unit, currency=self.currency),
-                     Rule(0, "affiliate", affiliate=second, rate_bp=333, order=5 * unit, cap_order=90 * unit,
-                          currency=self.currency),
-                     Rule(0, "affiliate_product", affiliate=third, product=products["SKU-1"], rate_bp=2000, priority=1),
-                     Rule(0, "affiliate_product", affiliate=third, product=products["SKU-1"], rate_bp=100),
-                     Rule(0, "affiliate_category", affiliate=first, category="shoes", rate_bp=900),
-                     Rule(0, "store", rate_bp=5000, currency="USD", cap_line=1, priority=9)):
-            self.insert_rule(rule)
+        rules = (Rule(0, "product", product=products["SKU-2"], unit=3 * unit, currency=self.currency),
+                 Rule(0, "category", category="bags", rate_bp=1250, unit=unit, cap_line=40 * unit, currency=self.currency),
+                 Rule(0, "affiliate", affiliate=second, rate_bp=333, order=5 * unit, cap_order=90 * unit,
+                      currency=self.currency),
+                 Rule(0, "affiliate_product", affiliate=third, product=products["SKU-1"], rate_bp=2000, priority=1),
+                 Rule(0, "affiliate_product", affiliate=third, product=products["SKU-1"], rate_bp=100),
+                 Rule(0, "affiliate_category", affiliate=first, category="shoes", rate_bp=900),
+                 Rule(0, "store", rate_bp=5000, currency="USD", cap_line=1, priority=9))
+        tampered(";".join(map(self.rule_sql, rules)))
+        for number, rule in enumerate(rules, 2):
+            rule.id = number
+        self.catalogue.rules += rules
 
-    def insert_rule(self, rule):
+    def rule_sql(self, rule):
         values = (self.shop.id, rule.level, rule.affiliate or None, rule.product or None, rule.category, rule.rate_bp, rule.unit,
                   rule.order, rule.cap_line, rule.cap_order, rule.cap_period, rule.currency, rule.priority, "-infinity")
-        tampered("INSERT INTO wasl.rules (store_id, level, affiliate_id, product_id, category, rate_bp, fixed_unit_minor, "
-                 "fixed_order_minor, cap_line_minor, cap_order_minor, cap_period_minor, currency, priority, valid_from) "
-                 "VALUES (%s)" % ", ".join(map(sql_text, values)))
-        self.catalogue.rules.append(rule)
-        rule.id = len(self.catalogue.rules)
+        return ("INSERT INTO wasl.rules (store_id, level, affiliate_id, product_id, category, rate_bp, fixed_unit_minor, "
+                "fixed_order_minor, cap_line_minor, cap_order_minor, cap_period_minor, currency, priority, valid_from) "
+                "VALUES (%s)" % ", ".join(map(sql_text, values)))
 
     def add_coupons(self):
         owners = list(self.catalogue.affiliates)
-        for number, (code, owner) in enumerate((("AHMEDSHOP", owners[0]), ("MONASHOP", owners[2]), ("SARASHOP", owners[4])), 1):
-            running.sql("SELECT wasl.coupon_add(%d, '%s', %d, is_forced => true)" % (self.shop.id, code, owner))
-            self.catalogue.coupons[code] = Coupon(number, owner)
+        codes = {"AHMEDSHOP": owners[0], "MONASHOP": owners[2], "SARASHOP": owners[4]}
+        running.sql(";".join("SELECT wasl.coupon_add(%d, '%s', %d, is_forced => true)" % (self.shop.id, code, owner)
+                             for code, owner in codes.items()))
+        self.catalogue.coupons = {code: Coupon(number, owner) for number, (code, owner) in enumerate(codes.items(), 1)}
         tampered("UPDATE wasl.coupons SET valid_from = '-infinity', created_at = now() - interval '9 days' WHERE store_id = {0};"
                  "UPDATE wasl.coupon_status SET since = now() - interval '9 days' WHERE store_id = {0}".format(self.shop.id))
 
@@ -184,7 +194,7 @@ class Case(unittest.TestCase):
         placed_us = (time.time_ns() // 1000 - AGE_US) // 10**6 * 10**6
         return shop, History(self.rng, calm=calm, placed_us=placed_us, shop=(shop.catalogue, shop.currency))
 
-    def arrive(self, shop, drawn, order_id):
+    def arrive(self, shop, drawn, order_id, pause_s):
         """Its events in a random order, each to one of the two, as a sender does: again after a 503."""
         rng = random.Random("%s %s" % (SEED, order_id))
         events = list(drawn.events)
@@ -197,6 +207,7 @@ class Case(unittest.TestCase):
                     break
                 time.sleep(0.05)
             self.assertEqual(answer.status, 200, (SEED, order_id, webhook, answer))
+            time.sleep(rng.uniform(0, pause_s))
         return [event.id for event in events]
 
     def send(self, rng, shop, webhook, name):
@@ -204,14 +215,15 @@ class Case(unittest.TestCase):
             return other.send(shop.shop.store, webhook, name)
         return running.send_event(shop.shop.store, webhook, webhook_id=name)
 
-    def arrivals(self, shops, count, ways, calm=False):
+    def arrivals(self, shops, count, ways, is_busy=False):
         """{order id: (shop, drawn, the way its events came)}."""
         orders = []
         for _ in range(count):
-            shop, drawn = self.draw(shops, calm)
+            shop, drawn = self.draw(shops, is_busy)
             orders += [(shop, drawn, "%s-%d-%d" % (self.id().rpartition("_")[2], next(self.numbers), way)) for way in range(ways)]
-        with concurrent.futures.ThreadPoolExecutor(SENDERS) as pool:
-            came = list(pool.map(lambda order: self.arrive(*order), orders))
+        pause_s = PAUSE_MAX_S if is_busy else 0
+        with concurrent.futures.ThreadPoolExecutor(BUSY_SENDERS if is_busy else SENDERS) as pool:
+            came = list(pool.map(lambda order: self.arrive(*order, pause_s), orders))
         return {order_id: (shop, drawn, way) for (shop, drawn, order_id), way in zip(orders, came)}
 
     def check_rows(self, orders):
