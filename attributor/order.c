@@ -26,11 +26,6 @@ bool event_type_is_act(enum event_type type)
 	return type >= EVENT_REASSIGN && type <= EVENT_REVIEW;
 }
 
-bool event_type_is_deferred(enum event_type type)
-{
-	return type != EVENT_PLACED && type != EVENT_CONFIRMED;
-}
-
 const char *order_resolution_name(enum order_resolution resolution)
 {
 	return resolution == RESOLVE_COLLECTED ? "collected" : "out";

@@ -47,9 +47,6 @@ const char *event_type_name(enum event_type type);
 bool event_type_parse(struct str text, enum event_type *type);
 /* An operator's act: the last five, which no storefront may send. */
 bool event_type_is_act(enum event_type type);
-/* The fold and the posting know placed and confirmed; the others are stored whole, answered
- * "deferred". */
-bool event_type_is_deferred(enum event_type type);
 
 /* A figure that may be absent. Amounts outside placed and confirmed keep their text too, since
  * their currency is the order's and not known while parsing. */

@@ -28,14 +28,6 @@ START_TEST(other_words_are_no_types)
 }
 END_TEST
 
-START_TEST(placed_and_confirmed_alone_are_folded)
-{
-	for (unsigned i = 0; i < EVENT_TYPE_COUNT; i++)
-		ck_assert_int_eq(event_type_is_deferred((enum event_type)i),
-			i != EVENT_PLACED && i != EVENT_CONFIRMED);
-}
-END_TEST
-
 START_TEST(acts_are_those_of_operators)
 {
 	for (unsigned i = 0; i < EVENT_TYPE_COUNT; i++)
@@ -80,7 +72,6 @@ int main(void)
 	TCase *tcase = tcase_create("order");
 	tcase_add_test(tcase, every_type_has_a_word_that_reads_back);
 	tcase_add_test(tcase, other_words_are_no_types);
-	tcase_add_test(tcase, placed_and_confirmed_alone_are_folded);
 	tcase_add_test(tcase, acts_are_those_of_operators);
 	tcase_add_test(tcase, resolutions_have_words_that_read_back);
 	tcase_add_test(tcase, ranks_follow_the_fold);
