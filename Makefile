@@ -181,7 +181,8 @@ market: deps ## replays the whole marketplace and reckons it up; SEED=… SCALE=
 	@WASL_BIN=$(BIN) python3 tests/bench/market/market.py $(or $(SEED),$(shell date +%s)) $(or $(SCALE),1)
 
 oracle: deps ## 100,000 random orders and their orders of arrival, core and service against the reference, new seeds
-	$(SUB) all oracle-programs
+	$(SUB) all oracle-programs $(OUT)/tests/unit/attributor/test_oracle
+	@ORACLE_ORDERS=100000 ORACLE_SEED=$$(date +%s) $(OUT)/tests/unit/attributor/test_oracle
 	@python3 tests/oracle/permute.py $(ORACLE) --seeds 10 --orders 10000 --runs 10
 	@for seed in 1 2 3 4 5; do WASL_BIN=$(BIN) WASL_TEST_SEED=$$$$-$$seed WASL_TEST_SECONDS=45 \
 		python3 tests/black/run.py tests/black/test_permutations.py || exit 1; done

@@ -30,8 +30,8 @@ WALLS = (("common", ("tracker", "attributor", "ctl")), ("tracker", ("attributor"
          ("attributor", ("tracker", "ctl")), ("ctl", ("tracker", "attributor")))
 # The one door: waslctl verify folds orders with the attributor's own core, since there is one fold and not two. Only
 # these headers, which know no I/O, and only ctl/refold* and, for its answer, ctl/rule_explain.c may name them.
-CORE_HEADERS = {"arena.h", "commission.h", "decide.h", "decide_changes.h", "event_json.h", "fold.h", "left.h", "match.h",
-                "moves.h", "order.h", "outcome.h", "price.h"}
+CORE_HEADERS = {"arena.h", "commission.h", "decide.h", "event_json.h", "fold.h", "left.h", "match.h", "moves.h", "order.h",
+                "outcome.h", "price.h"}
 CORE_READERS = re.compile(r"ctl/(refold\w*\.[ch]|rule_explain\.c)")
 BANNED_CALLS = re.compile(
     r"(?<![\w.>])(strcpy|strcat|stpcpy|sprintf|vsprintf|strtok|atoi|atol|atoll|atof|sscanf|vsscanf|gets|alloca|"
