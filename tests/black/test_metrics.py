@@ -2,6 +2,8 @@
 """/metrics of both daemons: what Prometheus's own checker says, the agreed names, bounded labels, scrapes under load."""
 
 import concurrent.futures
+import pathlib
+import re
 import subprocess
 import threading
 import time
@@ -64,6 +66,15 @@ class Metrics(unittest.TestCase):
     def test_promtool_would_find_something(self):
         with self.assertRaises(AssertionError):
             self.checked(b"# TYPE wasl_things counter\nwasl_things 1\n")
+
+
+    def test_the_manual_tells_of_every_family_and_option(self):
+        manual = (pathlib.Path(stack.ROOT) / "tracker" / "wasl-tracker.8").read_text()
+        text = self.text("tracker")
+        self.assertEqual({name for name in families(text) if name not in manual}, set())
+        words = stack.run(stack.programs() / "wasl-tracker", "--help").out
+        options = re.findall(r"^  --([a-z-]+)", words, re.MULTILINE)
+        self.assertEqual([name for name in options if not re.search(r"\.It (Cm |Fl -|.*, -)%s\b" % name, manual)], [])
 
 
 class Labels(unittest.TestCase):
