@@ -53,14 +53,18 @@ int spool_dir_lock(const char *folder, unsigned index, char dir[SPOOL_PATH_MAX],
 
 int spool_dir_next(const char *folder, unsigned index)
 {
-	for (; index < SPOOL_DIRS_MAX; index++) {
-		char path[SPOOL_PATH_MAX];
-		struct stat status;
-		snprintf(path, sizeof(path), "%s/%u", folder, index);
-		if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
-			return (int)index;
+	int found = -1;
+	DIR *const stream = opendir(folder);
+	if (!stream)
+		return -1;
+	for (const struct dirent *entry; (entry = readdir(stream)) != NULL;) {
+		uint64_t number;
+		if (str_parse_u64(str_from(entry->d_name), SPOOL_DIRS_MAX - 1, &number) &&
+			number >= index && (found < 0 || number < (uint64_t)found))
+			found = (int)number;
 	}
-	return -1;
+	closedir(stream);
+	return found;
 }
 
 bool spool_dir_segments(

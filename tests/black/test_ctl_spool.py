@@ -2,6 +2,8 @@
 """waslctl spool on what a tracker left: list, show, replay."""
 
 import json
+import struct
+import time
 import unittest
 
 import stack
@@ -22,7 +24,56 @@ def spooled(tracker, count):
     return [tracker.open_answer(tracker.get(tracker.link() + "?s1=secret")) for _ in range(count)]
 
 
+def crc32c(crc, data):
+    crc ^= 0xffffffff
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc ^ 0xffffffff
+
+
+def segment(notes):
+    """A segment as common/spool_format.h has it, of (kind, payload)."""
+    head = b"waslspl\1" + struct.pack(">qI", 1, 0)
+    total = crc32c(0, head)
+    out = head + struct.pack(">I", total)
+    for kind, payload in notes:
+        start = struct.pack(">BBHqI", 0xb5, kind, 0, 1700000000000000, len(payload))
+        out += start + struct.pack(">I", crc32c(crc32c(total, start), payload)) + payload
+    return out
+
+
+def note(expires_at_s, index):
+    """As common/click_note.h has it; the record's class is human."""
+    record = b"\x10\x08\0" + bytes(3) + struct.pack(">IIII", 5, 100, 7, WINDOW_S) + bytes(10)
+    return struct.pack(">BBQBQ", 1, 0, 0xabc, index, expires_at_s) + record
+
+
 class Spool(unittest.TestCase):
+    def test_clicks_whose_time_is_over_are_not_sent_and_strange_ones_set_aside(self):
+        soon = int(time.time()) + WINDOW_S + 1000
+        notes = [(1, note(soon, 0)), (1, note(1700000000, 1)), (1, b"no note"), (1, note(soon, 2))]
+        with Tracker({"workers": 1}) as tracker:
+            self.assertEqual(tracker.end(), 0)
+            path = tracker.dir / "state" / "spool" / "5" / "00000007.seg"
+            path.parent.mkdir()
+            path.write_bytes(segment(notes))
+            tracker.start()  # adopts it
+            wait_until(lambda: tracker.metric("wasl_spool_replayed_total") == 4, what="it is replayed")
+            self.assertEqual(tracker.metric("wasl_spool_expired_total"), 1)
+            self.assertEqual(tracker.metric("wasl_spool_set_aside_total"), 1)
+            with tracker.redis() as redis:
+                fields = redis.command("HGETALL", "wasl:c:" + "%017x" % 0xabc)
+            self.assertEqual(sorted(fields[::2]), [b"0", b"2"])
+            row = json.loads(waslctl(tracker, "spool", "list", "--json").out)["data"][0]
+            self.assertEqual((row["records"], row["set_aside"]), (0, 1))
+            tracker.end()
+            path.write_bytes(segment(notes[:2]))  # replayed twice: nothing changes
+            result = json.loads(waslctl(tracker, "spool", "replay", "--json").out)
+            self.assertEqual((result["replayed"], result["expired"]), (1, 1))
+
+
     def test_list_and_show_tell_what_waits(self):
         with Tracker() as tracker:
             clicks = spooled(tracker, 5)
