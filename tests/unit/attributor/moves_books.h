@@ -6,6 +6,7 @@
 
 #include "moves.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <check.h>
@@ -316,6 +317,52 @@ static inline void books_setup(void)
 	memset(acts, 0, sizeof(acts));
 	act_count = 0;
 	decide_nobody();
+}
+
+/* The steps of the last plan as "name amount from>to state" one after the other. */
+static inline void assert_steps(const char *wanted)
+{
+	char text[1024] = "";
+	size_t len = 0;
+	for (unsigned i = 0; i < moves.step_count; i++) {
+		const struct moves_step *const step = &moves.steps[i];
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s %lld %s>%s %s",
+			i > 0 ? ", " : "", move_name_text(step->name),
+			(long long)step->amount_minor, step->from, step->to,
+			commission_state_name(step->state));
+	}
+	ck_assert_str_eq(text, wanted);
+}
+
+static inline void assert_row(unsigned index, enum commission_state state, int64_t amount_minor)
+{
+	ck_assert_uint_lt(index, books.row_count);
+	ck_assert_str_eq(
+		commission_state_name(books.rows[index].state), commission_state_name(state));
+	ck_assert_int_eq(books.rows[index].amount_minor, amount_minor);
+}
+
+/* The same order decided again: affiliate 1 has amount_minor of it. */
+static inline struct decide_share *decide_one(int64_t amount_minor)
+{
+	decide_nobody();
+	return add_share(1, amount_minor);
+}
+
+static inline void confirm_and_collect(int64_t amount_minor)
+{
+	books_setup();
+	decide_one(amount_minor);
+	set_collected(true);
+	post(false, 0);
+}
+
+static inline void confirm_and_pay(int64_t amount_minor)
+{
+	confirm_and_collect(amount_minor);
+	post(true, RELEASE_US);
+	payout_begin(1);
+	payout_end(1, true);
 }
 
 #endif
