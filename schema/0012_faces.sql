@@ -124,8 +124,8 @@ CREATE OR REPLACE FUNCTION wasl.order_document(of_store bigint, of_order text, f
 			ORDER BY e.received_at, e.event_id), '[]')
 			FROM events e WHERE (e.store_id, e.order_id) = (o.store_id, o.order_id) AND e.actor IS NOT NULL),
 		'decision', CASE WHEN d.version IS NOT NULL THEN json_build_object('version', d.version, 'result', d.result,
-			'reason', d.reason, 'reason_text', outcome_text(d.reason), 'evidence', d.evidence, 'model', d.model,
-			'precedence', d.precedence, 'flags', d.flags,
+			'reason', d.reason, 'evidence', d.evidence, 'model', d.model, 'precedence', d.precedence,
+			'reason_text', outcome_text(d.reason), 'flags', d.flags,
 			'candidates', (SELECT coalesce(json_agg(
 				CASE WHEN for_affiliate IS NULL OR (k.value->>'affiliate_id')::bigint = for_affiliate THEN k.value
 				ELSE jsonb_build_object('kind', k.value->'kind', 'verdict', k.value->'verdict') END
