@@ -274,6 +274,8 @@ static void on_takeover_limit(void *arg)
  * connection, then the posting ones; the listener's answers last. */
 static void stop(struct service *service)
 {
+	if (service->timer != NULL)
+		timer_stop(service->timer);
 	if (service->clicks != NULL)
 		clicks_set_redis(service->clicks, NULL);
 	redis_free(service->redis);
@@ -281,6 +283,7 @@ static void stop(struct service *service)
 	publish_free(service->publish);
 	stores_free(service->stores);
 	post_free(service->post);
+	timer_free(service->timer);
 	handover_free(service->handover);
 	admin_free(service->admin);
 	conn_server_free(service->server);
@@ -478,6 +481,8 @@ static void on_terminate(int signal_number, void *arg)
 		return;
 	}
 	service->is_stopping = true;
+	if (service->timer != NULL)
+		timer_stop(service->timer);
 	handover_free(service->handover);
 	service->handover = NULL;
 	loop_timer_clear(service->takeover_limit);
