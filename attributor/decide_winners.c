@@ -50,12 +50,13 @@ static bool is_kept(const struct decide_work *work)
 			     (work->winner_count == 0 ||
 				     memcmp(known->live_winners, work->winners,
 					     work->winner_count * sizeof(work->winners[0])) == 0);
-	if (!known->is_locked || is_same || known->live_reason == OUTCOME_OPERATOR_REASSIGNED)
+	if (!known->is_locked || is_same)
 		return false;
 	return is_who(known->live_reason) || !had_reassignment(work);
 }
 
-/* Decisions of a conflict and of tests have other reasons, which do not say whose the order is. */
+/* Decisions of a conflict, of tests and of operators have other reasons, which do not say whose the
+ * order is by its evidence. */
 static bool is_who(enum outcome reason)
 {
 	return (reason >= OUTCOME_WON_COUPON && reason <= OUTCOME_SHARED_LINEAR) ||
