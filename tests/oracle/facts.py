@@ -228,7 +228,7 @@ class Folded:
 
     def on_resolve(self, event, place):
         if self.is_conflict and event.resolution == "collected":
-            self.out = None
+            self.out, self.gives_coupon_back = None, False
         self.is_conflict = False
         self.reassigned = 0
         self.voided = set()

@@ -36,6 +36,8 @@ class History:
                      if rule.cap_period is not None for affiliate in self.owners}
         self.inclusive = rng.random() < 0.35
         self.clicks = [self.random_click() for _ in range(rng.choice((0, 1, 1, 2, 2, 3, 4)))]
+        if calm:
+            self.clicks.append(self.sure_click())
         self.codes = [rng.choice(list(self.catalogue.coupons) + ["NOBODY99"]) for _ in range(rng.choice((0, 0, 0, 1, 2)))
                       ] if self.catalogue.coupons else []
         phones = [known.phone for known in self.catalogue.affiliates.values() if known.phone]
@@ -124,6 +126,12 @@ class History:
             click.record = "agrees"
         return click
 
+    def sure_click(self):
+        ms = self.placed_us // 1000 - self.rng.randrange(86400) * 1000
+        own = [product for product, store in self.catalogue.product_stores.items() if store == self.catalogue.store.id]
+        active = [number for number in self.owners if self.catalogue.affiliates[number].standing == "active"]
+        return Click("%012x7000%016x" % (ms, 2**63 + self.rng.randrange(2**20)), ms, 30 * 86400, self.rng.choice(active), own[0])
+
     # Events.
 
     def amount(self, figures=5):
@@ -133,8 +141,9 @@ class History:
         rng = self.rng
         count = rng.choice((1, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 6, 7, 8, 10, events_max))
         kinds = ["confirmed"] if rng.random() < 0.95 else []
+        kinds += ["collected"] if self.calm and rng.random() < 0.7 else []
         names, weights = zip(*WEIGHTS)
-        kinds += rng.choices(names, weights, k=min(count, events_max) - len(kinds))
+        kinds += rng.choices(names, weights, k=max(0, min(count, events_max) - len(kinds)))
         versions = rng.choice(("none",) * 6 + ("all", "all", "some"))
         span = rng.choice((3, 10, 60, 60 if self.is_real else 20000))
         return [self.random_event(kind, number, versions, span) for number, kind in enumerate(kinds)]
@@ -184,14 +193,14 @@ class History:
         rng = self.rng
         shape = rng.randrange(10)
         if shape < 2:
-            event.refunded_amount = self.amount()
+            event.refunded_amount = self.amount(2 if self.calm else 5)
         elif shape < 9:
             for line_id in self.some_line_ids():
                 line = Line(line_id)
                 if rng.random() < 0.6:
-                    line.refunded = rng.choice((0, 1, 1, 1, 2, 3, 7, 101))
+                    line.refunded = rng.choice((0, 1, 1, 1, 2, 3, 7, 101)[:4 if self.calm else 8])
                 if line.refunded is None or rng.random() < 0.3:
-                    line.refunded_amount = self.amount()
+                    line.refunded_amount = self.amount(2 if self.calm else 5)
                 event.lines.append(line)
 
     def give_evidence(self, event, kind):
