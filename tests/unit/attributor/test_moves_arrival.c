@@ -6,7 +6,7 @@
 #include "../common/suite.h"
 #include "moves_books.h"
 
-#define ROUNDS 4000
+#define ROUNDS 1500
 #define STEPS  12
 
 static uint64_t seed = UINT64_C(88172645463325252);
