@@ -50,7 +50,7 @@ class Case(unittest.TestCase):
 
 class Usage(Case):
     def test_wrong_usage_is_2_and_one_line(self):
-        for words in ((), ("frobnicate",), ("store",), ("store", "frobnicate"), ("payout", "draft"), ("rule", "add"),
+        for words in ((), ("frobnicate",), ("store",), ("store", "frobnicate"), ("payout", "lose"), ("rule", "add"),
                       ("store", "list", "--frobnicate"), ("store", "show"), ("store", "show", "x"),
                       ("store", "show", "0"), ("store", "show", "4294967296"), ("store", "show", "1", "2"),
                       ("store", "add", "--name", "x"), ("store", "list", "--limit", "0"),
@@ -60,7 +60,7 @@ class Usage(Case):
             with self.subTest(words=words):
                 self.assertEqual(stack.waslctl(*words).rc, 2)
         self.refused("store", "frobnicate", rc=2, says="unknown command")
-        self.refused("payout", "draft", rc=2, says="unknown command")
+        self.refused("payout", "lose", rc=2, says="unknown command")
 
     def test_help_and_version_are_0(self):
         for words in (("--help",), ("--version",), ("store", "--help"), ("store", "add", "--help"),
