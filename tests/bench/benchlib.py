@@ -111,12 +111,22 @@ def anonymous_bytes(pid):
 
 def load(url, path, seconds, is_closing=False):
     """As many requests as go, from wrk; how many got answers."""
-    words = ["wrk", "-t1", "-c%d" % CONNECTIONS, "-d%ds" % seconds]
+    return load_figures(url, path, seconds, is_closing)["requests"]
+
+
+def load_figures(url, path, seconds, is_closing=False, connections=CONNECTIONS):
+    """The same, with requests a second and the times of the middle one and the slowest hundredth."""
+    words = ["wrk", "-t1", "-c%d" % connections, "-d%ds" % seconds, "--latency"]
     for pair in HEADERS + ((("Connection", "close"),) if is_closing else ()):
         words += ["-H", "%s: %s" % pair]
     done = subprocess.run(words + [url + path], check=True, capture_output=True, text=True, timeout=LIMIT_S)
     assert "Non-2xx" not in done.stdout, done.stdout
-    return int(re.search(r"(\d+) requests in", done.stdout)[1])
+    scales = {"us": 1, "ms": 1000, "s": 1000000}
+    times = {share: float(value) * scales[unit] for share, value, unit in
+             re.findall(r"^ +(50|99)% +([\d.]+)(us|ms|s)$", done.stdout, re.MULTILINE)}
+    return {"requests": int(re.search(r"(\d+) requests in", done.stdout)[1]),
+            "per_s": float(re.search(r"^Requests/sec: +([\d.]+)", done.stdout, re.MULTILINE)[1]),
+            "p50_us": times["50"], "p99_us": times["99"]}
 
 
 class Pace:
