@@ -73,8 +73,7 @@ enum {
 	RULE_TIER_RATE
 };
 
-/* OFFSET 0: looked up order by order. Left to itself the planner believes that few rows are sales.
- */
+/* OFFSET 0: looked up order by order, by commissions_of_order. */
 const char post_live_commissions_sql[] =
 	"SELECT n.at, c.commission_id, c.affiliate_id, c.state, c.kind = 'adjustment', "
 	"c.funded_by = 'platform', c.state = 'paid' OR c.payout_id IS NOT NULL, c.amount_minor, "

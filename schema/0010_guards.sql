@@ -28,6 +28,12 @@ CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE ON wasl.payout_rows
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON wasl.payout_rows
 	FOR EACH STATEMENT EXECUTE FUNCTION wasl.refuse_change();
 
+-- One sale an affiliate and order, as ever; and all rows of an order are found by it, adjustments too, which no other
+-- index leads to: without it each posting read every commission of its store.
+DROP INDEX wasl.commissions_of_order;
+CREATE UNIQUE INDEX commissions_of_order ON wasl.commissions (store_id, order_id, affiliate_id,
+	(CASE kind WHEN 'sale' THEN 0 ELSE commission_id END));
+
 -- As in 0003, and: what is paid or in a payout is frozen, and moves with its payout alone, whose states only the payout
 -- functions change; cash has to be collected, its return window over and no review open before anything is approved; the
 -- first amount follows the order's events only as long as nothing was approved.
