@@ -13,6 +13,7 @@ static const char *const review_names[DECIDE_REVIEW_COUNT] = {DECIDE_REVIEWS(DEC
 
 static enum decide_status check_events(const struct decide_work *work);
 static unsigned find_arrived(const struct decide_work *work);
+static bool is_arrived(const struct decide_known *known, const struct event *event);
 static enum decide_status take_lines(struct decide_work *work);
 static void conclude(struct decide_work *work);
 static void take_coupon(struct decide_work *work);
@@ -94,11 +95,30 @@ static enum decide_status check_events(const struct decide_work *work)
 
 static unsigned find_arrived(const struct decide_work *work)
 {
-	for (unsigned i = 0; i < work->count; i++)
-		for (unsigned k = 0; k < work->known->arrived_count; k++)
-			if (work->events[i] == work->known->arrived[k])
-				return i;
-	return work->count;
+	unsigned first = work->count;
+	bool turns_order = false, had_versions = true;
+	for (unsigned i = work->count; i-- > 0;) {
+		const struct event *const event = work->events[i];
+		const bool has_version =
+			event->order_version.has_value || event_type_is_act(event->type);
+		const bool has_arrived = is_arrived(work->known, event);
+		if (has_arrived)
+			first = i;
+		turns_order = turns_order || (has_arrived && !has_version);
+		had_versions = had_versions && (has_arrived || has_version);
+	}
+	/* The first one without a version: those before it stand by their times from now on, and
+	 * any of them may have come before the deciding event. */
+	return turns_order && had_versions ? 0 : first;
+}
+
+static bool is_arrived(const struct decide_known *known, const struct event *event)
+{
+	for (unsigned i = 0; i < known->arrived_count; i++) {
+		if (known->arrived[i] == event)
+			return true;
+	}
+	return false;
 }
 
 static enum decide_status take_lines(struct decide_work *work)

@@ -294,6 +294,9 @@ BEGIN
 		PERFORM payout_post(payout.payout_id, 'transfer_succeeded', 'in_flight', 'paid');
 	ELSE
 		UPDATE commissions SET state = 'approved', payout_id = NULL, updated_at = now() WHERE payout_id = payout.payout_id;
+		-- What became of the order meanwhile could not touch them: a zero row of one that is out is reversed now.
+		PERFORM order_wake(c.store_id, c.order_id) FROM payout_rows r JOIN commissions c USING (store_id, commission_id)
+			WHERE r.payout_id = payout.payout_id;
 		IF result = 'failed' THEN
 			PERFORM payout_post(payout.payout_id, 'transfer_failed', 'in_flight', 'available');
 		ELSE

@@ -26,6 +26,7 @@ SEED = os.environ.get("WASL_TEST_SEED") or str(time.time_ns())
 SECONDS = float(os.environ.get("WASL_TEST_SECONDS") or 0)
 ORDERS, ARRIVALS, SENDERS = 40, 4, 6
 BUSY_ORDERS, BUSY_ARRIVALS, BUSY_SENDERS = 20, 3, 20
+VERIFY_LIMIT_S = 20      # what a bounced transfer sets free is folded again a moment later
 TELLER_TURNS, TELLER_LIMIT_S = 5, 30
 PAUSE_MAX_S = 0.3        # between two events of an order, for timers and payouts to come in between
 PAID_ROUNDS_MAX = 3
@@ -360,10 +361,12 @@ class Busy(Case):
             for count in itertools.chain(self.rounds(BUSY_ORDERS), self.until_paid(teller)):
                 orders = self.arrivals(shops, count, BUSY_ARRIVALS, teller.await_turns)
                 self.check_sums(orders)
-                self.check_verify()
+                stack.wait_until(lambda: running.waslctl("verify").rc == 0 or not teller.is_alive(), VERIFY_LIMIT_S, "a clean verify")
                 total += len(orders)
         finally:
             teller.stop()
+        stack.wait_until(lambda: running.waslctl("verify").rc == 0, VERIFY_LIMIT_S, "a clean verify")
+        self.check_verify()
         states = running.sql("SELECT kind, state, count(*) FROM wasl.commissions GROUP BY 1, 2 ORDER BY 1, 2")
         print("permutations: %d orders under timers and %d payouts; rows: %s" % (total, teller.paid, "; ".join(
             " ".join(row) for row in states)))
