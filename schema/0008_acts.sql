@@ -251,11 +251,13 @@ CREATE FUNCTION wasl.click_wins_look() RETURNS trigger
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = wasl, pg_temp AS $$
 DECLARE
 	customers_max CONSTANT integer := 3;
+	wins_max CONSTANT integer := 200; -- looked at: a link that thousands follow must not cost each order a thousand rows
 BEGIN
 	INSERT INTO reviews (store_id, order_id, reason)
-		SELECT a.store_id, a.order_id, 'click_reuse' FROM added a WHERE customers_max < (
-			SELECT count(DISTINCT w.customer) FROM click_wins w
-			WHERE (w.store_id, w.click_id) = (a.store_id, a.click_id))
+		SELECT a.store_id, a.order_id, 'click_reuse' FROM added a WHERE a.customer IS NOT NULL AND customers_max < (
+			SELECT count(DISTINCT w.customer) FROM (SELECT w.customer FROM click_wins w
+				WHERE (w.store_id, w.click_id) = (a.store_id, a.click_id) AND w.customer IS NOT NULL
+				LIMIT wins_max) w)
 		GROUP BY 1, 2 ORDER BY a.store_id, a.order_id COLLATE "C"
 		ON CONFLICT (store_id, order_id, reason) WHERE lifted_at IS NULL DO NOTHING;
 	RETURN NULL;
