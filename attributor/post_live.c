@@ -16,7 +16,8 @@ const char post_live_decisions_sql[] =
 	"s.amount_minor, s.confirmed_minor, s.reason), E'\\n' ORDER BY s.place) FROM wasl.shares s "
 	"WHERE (s.store_id, s.order_id, s.version) = (d.store_id, d.order_id, d.version)), "
 	"(SELECT string_agg(concat_ws(' ', g.affiliate_id, g.rule_id, g.granted_minor, "
-	"g.used_minor, to_char(g.month, 'YYYY-MM-DD')), E'\\n' ORDER BY g.affiliate_id, g.rule_id) "
+	"g.used_minor, to_char(g.month, 'YYYY-MM-DD'), g.wish_minor), E'\\n' "
+	"ORDER BY g.affiliate_id, g.rule_id) "
 	"FROM wasl.grants g WHERE (g.store_id, g.order_id) = (d.store_id, d.order_id)), "
 	"(SELECT string_agg(concat_ws(' ', k->>'kind', k->>'verdict', coalesce(k->>'click_id', "
 	"encode(convert_to(k->>'coupon', 'UTF8'), 'hex'))), E'\\n') "
@@ -242,13 +243,14 @@ static bool take_grants(struct batch *batch, struct posting *posting, struct str
 		return false;
 	while (rest.len > 0 && posting->grant_count < count) {
 		str_cut(rest, '\n', &line, &rest);
-		if (cut_words(line, words) < 5)
+		if (cut_words(line, words) < 6)
 			continue;
 		struct post_grant *const grant = &posting->grants[posting->grant_count++];
 		*grant = (struct post_grant){.affiliate_id = (uint32_t)number_of(words[0]),
 			.rule_id = number_of(words[1]),
 			.granted_minor = number_of(words[2]),
-			.used_minor = number_of(words[3])};
+			.used_minor = number_of(words[3]),
+			.wish_minor = number_of(words[5])};
 		str_copy(grant->month, sizeof(grant->month), words[4]);
 	}
 	return true;

@@ -27,7 +27,7 @@ struct post_verdict {
 struct post_grant {
 	uint32_t affiliate_id;
 	int64_t rule_id;
-	int64_t granted_minor, used_minor;
+	int64_t wish_minor, granted_minor, used_minor;
 	char month[POST_MONTH_MAX];
 };
 
@@ -163,7 +163,7 @@ enum post_table {
 	POST_COUPON_USES,
 	POST_COUPON_USES_MOVED,
 	POST_GRANTS,
-	POST_GRANTS_USED,
+	POST_GRANTS_CHANGED,
 	POST_REVIEWS,
 	POST_CLICK_LOSSES,
 	POST_CLICK_WINS,

@@ -17,9 +17,9 @@ static const struct post_grant *find_grant(
 	const struct posting *posting, uint32_t affiliate_id, int64_t rule_id);
 static void write_new(struct batch *batch, const struct posting *posting, uint32_t affiliate_id,
 	const struct decide_grant *grant);
-static void write_used(struct batch *batch, const struct posting *posting,
-	const struct post_grant *grant, int64_t used_minor);
-static int64_t used_by(const struct decision *decision, const struct post_grant *grant);
+static void write_changed(struct batch *batch, const struct posting *posting,
+	const struct post_grant *was, const struct post_grant *now);
+static void become(const struct decision *decision, struct post_grant *grant);
 static void take_room(struct batch *batch, const struct post_room *taken, int64_t amount_minor);
 static unsigned at_of(const struct batch *batch, const struct posting *posting);
 
@@ -63,6 +63,7 @@ struct decide_room *post_rooms_of(
 			.is_granted = grant != NULL,
 			.granted_minor = grant != NULL ? grant->granted_minor : 0,
 			.used_minor = grant != NULL ? grant->used_minor : 0,
+			.wish_minor = grant != NULL ? grant->wish_minor : 0,
 			.free_minor = room->free_minor};
 	}
 	return rooms;
@@ -76,9 +77,10 @@ void post_rooms_write(
 	const bool is_granted = decision->folded.confirmed != NULL && !decision->folded.is_test;
 	for (unsigned i = 0; i < posting->grant_count; i++) {
 		const struct post_grant *const grant = &posting->grants[i];
-		const int64_t used_minor = used_by(decision, grant);
-		if (used_minor != grant->used_minor)
-			write_used(batch, posting, grant, used_minor);
+		struct post_grant now = *grant;
+		become(decision, &now);
+		if (now.used_minor != grant->used_minor || now.wish_minor != grant->wish_minor)
+			write_changed(batch, posting, grant, &now);
 	}
 	for (unsigned s = 0; s < decision->share_count && is_granted; s++) {
 		const struct decide_share *const share = &decision->shares[s];
@@ -122,37 +124,46 @@ static void write_new(struct batch *batch, const struct posting *posting, uint32
 	pg_table_int(table, affiliate_id);
 	pg_table_int(table, grant->rule_id);
 	pg_table_text(table, str_from(room->month));
+	pg_table_int(table, grant->wish_minor);
 	pg_table_int(table, grant->granted_minor);
 	pg_table_int(table, grant->used_minor);
 	take_room(batch, room, grant->used_minor);
 }
 
-static void write_used(struct batch *batch, const struct posting *posting,
-	const struct post_grant *grant, int64_t used_minor)
+static void write_changed(struct batch *batch, const struct posting *posting,
+	const struct post_grant *was, const struct post_grant *now)
 {
 	const struct post_room *const room =
-		find_room(batch, posting, grant->affiliate_id, grant->rule_id);
-	struct pg_table *const table = &batch->tables[POST_GRANTS_USED];
+		find_room(batch, posting, now->affiliate_id, now->rule_id);
+	struct pg_table *const table = &batch->tables[POST_GRANTS_CHANGED];
 	pg_table_int(table, posting->item->store_id);
 	pg_table_text(table, posting->item->order_id);
-	pg_table_int(table, grant->affiliate_id);
-	pg_table_int(table, grant->rule_id);
-	pg_table_int(table, used_minor);
-	if (room != NULL && used_minor > grant->used_minor)
-		take_room(batch, room, used_minor - grant->used_minor);
+	pg_table_int(table, now->affiliate_id);
+	pg_table_int(table, now->rule_id);
+	pg_table_int(table, now->wish_minor);
+	pg_table_int(table, now->granted_minor);
+	pg_table_int(table, now->used_minor);
+	if (room != NULL && now->used_minor > was->used_minor)
+		take_room(batch, room, now->used_minor - was->used_minor);
 }
 
-/* What the order still holds of a grant: nothing, if its affiliate is no winner any more. */
-static int64_t used_by(const struct decision *decision, const struct post_grant *grant)
+/* What the order asks for now, and holds of that: nothing, if its affiliate is no winner any more.
+ */
+static void become(const struct decision *decision, struct post_grant *grant)
 {
+	grant->used_minor = 0;
 	for (unsigned s = 0; s < decision->share_count; s++) {
 		const struct decide_share *const share = &decision->shares[s];
-		for (unsigned g = 0; g < share->grant_count; g++)
-			if (share->affiliate_id == grant->affiliate_id &&
-				share->grants[g].rule_id == grant->rule_id)
-				return share->grants[g].used_minor;
+		for (unsigned g = 0; g < share->grant_count; g++) {
+			const struct decide_grant *const says = &share->grants[g];
+			if (share->affiliate_id != grant->affiliate_id ||
+				says->rule_id != grant->rule_id)
+				continue;
+			grant->wish_minor = says->wish_minor;
+			grant->granted_minor = says->granted_minor;
+			grant->used_minor = says->used_minor;
+		}
 	}
-	return 0;
 }
 
 /* The same room may have been told to several orders of the batch. */

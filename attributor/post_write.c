@@ -108,16 +108,19 @@ static const struct write_table write_tables[POST_TABLES] = {
 		 "WHERE u.store_id = n.store_id AND u.order_id = n.order_id",
 			5},
 	[POST_GRANTS] = {"INSERT INTO wasl.grants (store_id, order_id, affiliate_id, rule_id, "
-			 "month, granted_minor, used_minor) SELECT s, o, a, r, m::date, g, u "
-			 "FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], "
-			 "$5::text[], $6::bigint[], $7::bigint[]) n (s, o, a, r, m, g, u)",
-		7},
-	[POST_GRANTS_USED] =
-		{"UPDATE wasl.grants g SET used_minor = n.used FROM unnest($1::bigint[], "
-		 "$2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) n (store_id, order_id, "
-		 "affiliate_id, rule_id, used) WHERE g.store_id = n.store_id AND g.order_id = "
-		 "n.order_id AND g.affiliate_id = n.affiliate_id AND g.rule_id = n.rule_id",
-			5},
+			 "month, wish_minor, granted_minor, used_minor) SELECT s, o, a, r, "
+			 "m::date, w, g, u FROM unnest($1::bigint[], $2::text[], $3::bigint[], "
+			 "$4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[]) "
+			 "n (s, o, a, r, m, w, g, u)",
+		8},
+	[POST_GRANTS_CHANGED] =
+		{"UPDATE wasl.grants g SET wish_minor = n.wish, granted_minor = n.granted, "
+		 "used_minor = n.used FROM unnest($1::bigint[], $2::text[], $3::bigint[], "
+		 "$4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[]) n (store_id, order_id, "
+		 "affiliate_id, rule_id, wish, granted, used) WHERE g.store_id = n.store_id AND "
+		 "g.order_id = n.order_id AND g.affiliate_id = n.affiliate_id AND g.rule_id = "
+		 "n.rule_id",
+			7},
 	[POST_REVIEWS] = {"INSERT INTO wasl.reviews (store_id, order_id, reason) SELECT * "
 			  "FROM unnest($1::bigint[], $2::text[], $3::text[]) "
 			  "ON CONFLICT (store_id, order_id, reason) WHERE lifted_at IS NULL "

@@ -156,13 +156,16 @@ CREATE TABLE wasl.grants (
 	affiliate_id bigint NOT NULL,
 	rule_id bigint NOT NULL,
 	month date NOT NULL,
-	granted_minor bigint NOT NULL CHECK (granted_minor >= 0),
+	wish_minor bigint NOT NULL CHECK (wish_minor >= 0),
+	granted_minor bigint NOT NULL CHECK (granted_minor BETWEEN 0 AND wish_minor),
 	used_minor bigint NOT NULL CHECK (used_minor BETWEEN 0 AND granted_minor),
 	granted_at timestamptz NOT NULL DEFAULT now(),
 	PRIMARY KEY (store_id, order_id, affiliate_id, rule_id),
 	FOREIGN KEY (store_id, order_id) REFERENCES wasl.orders,
 	FOREIGN KEY (store_id, rule_id, affiliate_id, month) REFERENCES wasl.period_caps
 );
+COMMENT ON COLUMN wasl.grants.wish_minor IS
+	'what the order asked for: on its first confirmed lines, nothing taken off; another wish is granted anew';
 
 -- Which orders a click won, to see one that wins many. No money hangs on it: it does without a foreign key.
 CREATE TABLE wasl.click_wins (

@@ -140,7 +140,7 @@ BEGIN
 END $$;
 CREATE INDEX rules_capped ON wasl.rules (store_id) WHERE cap_period_minor IS NOT NULL;
 
--- period_caps.used_minor follows the grants. A new grant over the cap is refused; within what an order was once granted
+-- period_caps.used_minor follows the grants. A new or raised grant over the cap is refused; within what an order was once granted
 -- its use goes up and down freely.
 CREATE FUNCTION wasl.grants_count() RETURNS trigger
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = wasl, pg_temp AS $$
@@ -153,13 +153,20 @@ BEGIN
 				FROM added a JOIN removed r USING (store_id, order_id, affiliate_id, rule_id) GROUP BY 1, 2, 3, 4) d
 			WHERE (p.store_id, p.rule_id, p.affiliate_id, p.month) = (d.store_id, d.rule_id, d.affiliate_id, d.month)
 			AND d.more <> 0;
-		RETURN NULL;
+		SELECT a.order_id, a.rule_id INTO over FROM added a JOIN removed o USING (store_id, order_id, affiliate_id, rule_id)
+			JOIN period_caps p ON (p.store_id, p.rule_id, p.affiliate_id, p.month)
+				= (a.store_id, a.rule_id, a.affiliate_id, a.month)
+			JOIN rules r ON (r.store_id, r.rule_id) = (a.store_id, a.rule_id)
+			WHERE a.granted_minor > o.granted_minor AND a.used_minor > o.used_minor AND p.used_minor > r.cap_period_minor
+			LIMIT 1;
+	ELSE
+		UPDATE period_caps p SET used_minor = p.used_minor + d.more FROM (SELECT store_id, rule_id, affiliate_id, month,
+				sum(used_minor)::bigint AS more FROM added GROUP BY 1, 2, 3, 4) d
+			WHERE (p.store_id, p.rule_id, p.affiliate_id, p.month) = (d.store_id, d.rule_id, d.affiliate_id, d.month);
+		SELECT a.order_id, a.rule_id INTO over FROM added a
+			JOIN period_caps p USING (store_id, rule_id, affiliate_id, month) JOIN rules r USING (store_id, rule_id)
+			WHERE a.used_minor > 0 AND p.used_minor > r.cap_period_minor LIMIT 1;
 	END IF;
-	UPDATE period_caps p SET used_minor = p.used_minor + d.more FROM (SELECT store_id, rule_id, affiliate_id, month,
-			sum(used_minor)::bigint AS more FROM added GROUP BY 1, 2, 3, 4) d
-		WHERE (p.store_id, p.rule_id, p.affiliate_id, p.month) = (d.store_id, d.rule_id, d.affiliate_id, d.month);
-	SELECT a.order_id, a.rule_id INTO over FROM added a JOIN period_caps p USING (store_id, rule_id, affiliate_id, month)
-		JOIN rules r USING (store_id, rule_id) WHERE a.used_minor > 0 AND p.used_minor > r.cap_period_minor LIMIT 1;
 	IF over.rule_id IS NOT NULL THEN
 		RAISE EXCEPTION 'order %: rule % has not that much left of its cap', over.order_id, over.rule_id
 			USING ERRCODE = 'check_violation';

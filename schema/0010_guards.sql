@@ -188,10 +188,11 @@ BEGIN
 END $$;
 CREATE FUNCTION wasl.grants_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-	IF (NEW.store_id, NEW.order_id, NEW.affiliate_id, NEW.rule_id, NEW.month, NEW.granted_minor, NEW.granted_at)
-		IS DISTINCT FROM (OLD.store_id, OLD.order_id, OLD.affiliate_id, OLD.rule_id, OLD.month, OLD.granted_minor,
-			OLD.granted_at) THEN
-		RAISE EXCEPTION 'order %: what it was granted under rule % never changes', OLD.order_id, OLD.rule_id
+	IF (NEW.store_id, NEW.order_id, NEW.affiliate_id, NEW.rule_id, NEW.month, NEW.granted_at)
+		IS DISTINCT FROM (OLD.store_id, OLD.order_id, OLD.affiliate_id, OLD.rule_id, OLD.month, OLD.granted_at)
+		OR (NEW.granted_minor <> OLD.granted_minor AND NEW.wish_minor = OLD.wish_minor) THEN
+		RAISE EXCEPTION 'order %: what it was granted under rule % never changes but with what it asked for',
+			OLD.order_id, OLD.rule_id
 			USING ERRCODE = 'restrict_violation';
 	END IF;
 	RETURN NEW;

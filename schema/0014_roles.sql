@@ -24,7 +24,8 @@ GRANT INSERT (store_id, transaction_id, affiliate_id, currency, account, amount_
 	ON wasl.entries TO wasl_attributor;
 GRANT INSERT (store_id, order_id, coupon_id, customer, is_taken), UPDATE (coupon_id, customer, is_taken)
 	ON wasl.coupon_uses TO wasl_attributor;
-GRANT INSERT (store_id, order_id, affiliate_id, rule_id, month, granted_minor, used_minor), UPDATE (used_minor)
+GRANT INSERT (store_id, order_id, affiliate_id, rule_id, month, wish_minor, granted_minor, used_minor),
+	UPDATE (wish_minor, granted_minor, used_minor)
 	ON wasl.grants TO wasl_attributor;
 GRANT INSERT, DELETE ON wasl.click_wins TO wasl_attributor;
 GRANT SELECT ON ALL TABLES IN SCHEMA wasl, finance TO wasl_attributor;

@@ -8,7 +8,7 @@ import time
 import unittest
 
 import stack
-from shop import Attributor, Shop
+from shop import Attributor, Shop, instant
 
 running = stack.Stack({"order-deadline": "20s", "timer-interval": "200ms"})
 SENDERS = 8
@@ -171,6 +171,29 @@ class Caps(Case):
         self.assertEqual(amounts, ["0.00"] * 34 + ["0.55"] + ["10.00"] * 5)
         used = running.sql("SELECT sum(used_minor) FROM wasl.period_caps WHERE store_id = %d" % self.shop.id)
         self.assertEqual(used, [["5055"]])
+
+    def test_what_others_free_of_a_cap_is_not_granted_afterwards(self):
+        running.sql("SELECT wasl.rule_add(%d, rate => 1000, cap_period => 1400, with_priority => 1)" % self.shop.id)
+        token = self.shop.dated_click(time.time() - 60)
+        at_s = time.time() + 0.1
+        time.sleep(0.2)  # the rule has begun by then, and what comes later is later
+        for name, amount in (("full", "10.00"), ("part", "4.00"), ("none", "0.00")):
+            answer = self.shop.done(self.shop.order([token], order_id=name, at_s=at_s))
+            self.assertEqual(answer["commissions"][0]["amount"], amount)
+        self.shop.done(self.shop.news("cancelled", "full"))
+        for name, amount in (("part", "4.00"), ("none", "0.00")):
+            answer = self.shop.done(self.shop.news("shipped", name))
+            self.assertEqual(answer["commissions"][0]["amount"], amount)
+        answer = self.shop.done(self.shop.order([token], order_id="next", at_s=at_s))
+        self.assertEqual(answer["commissions"][0]["amount"], "10.00")
+        self.assertEqual(self.shop.done(self.shop.news("reinstated", "full"))["commissions"][0]["amount"], "10.00")
+        # An earlier confirmation that comes late asks for another amount: granted anew, as far as there is room.
+        earlier = self.shop.order([token], ("70.00",), order_id="part", at_s=at_s - 0.5)
+        earlier["data"]["placed_at"] = instant(at_s)
+        self.assertEqual(self.shop.done(earlier)["commissions"][0]["amount"], "4.00")
+        self.assertEqual(running.sql("SELECT wish_minor, granted_minor FROM wasl.grants WHERE order_id = 'part' AND "
+                                     "store_id = %d" % self.shop.id), [["700", "400"]])
+        self.assertEqual(running.waslctl("verify").rc, 0)
 
 
 if __name__ == "__main__":

@@ -351,7 +351,7 @@ class Roles(Case):
                       "DELETE FROM wasl.products", "INSERT INTO wasl.rules (store_id, level, rate_bp) VALUES (1, 'store', 1)",
                       "DELETE FROM wasl.migrations", "UPDATE wasl.commission_moves SET to_state = 'paid'",
                       "UPDATE wasl.coupons SET used = 0", "UPDATE wasl.period_caps SET used_minor = 0", "DELETE FROM wasl.unposted",
-                      "INSERT INTO wasl.tier_months VALUES (1, 1, '2020-01-01', 9)", "UPDATE wasl.grants SET granted_minor = 9",
+                      "INSERT INTO wasl.tier_months VALUES (1, 1, '2020-01-01', 9)", "UPDATE wasl.grants SET month = month",
                       "UPDATE wasl.reviews SET lifted_at = now(), lifted_by = 'x'", "SELECT wasl.order_reassign(1, 'order-1', 1, 'r')",
                       "SELECT wasl.commission_adjust(1, 1, 'r')", "INSERT INTO wasl.events (actor) VALUES ('x')"):
             with self.subTest(query=query):

@@ -259,8 +259,8 @@ class Terms(Case):
         self.assertEqual(self.rooms(1), [])
         self.assertEqual(self.rooms(2), [[rule, "0", "1000"]])
         orders = [rows.order(1, affiliate=2)[0] for _ in range(3)]
-        grant = ("INSERT INTO wasl.grants (store_id, order_id, affiliate_id, rule_id, month, granted_minor, used_minor) SELECT 1, '%s', 2, "
-                 + rule + ", month, %d, %d FROM wasl.period_caps WHERE rule_id = " + rule)
+        grant = ("INSERT INTO wasl.grants (store_id, order_id, affiliate_id, rule_id, month, wish_minor, "
+                 "granted_minor, used_minor) SELECT 1, '%s', 2, " + rule + ", month, 600, %d, %d FROM wasl.period_caps WHERE rule_id = " + rule)
         stack.sql(grant % (orders[0], 600, 600), "attributor")
         self.refused(grant % (orders[1], 401, 401), "not that much left of its cap", "attributor")
         stack.sql(grant % (orders[1], 400, 400), "attributor")
@@ -270,9 +270,16 @@ class Terms(Case):
         stack.sql("UPDATE wasl.grants SET used_minor = 600 WHERE order_id = '%s'" % orders[0], "attributor")
         self.assertEqual(self.rooms(2), [[rule, "1600", "1000"]])
         self.refused("UPDATE wasl.grants SET used_minor = 601 WHERE order_id = '%s'" % orders[0], "violates check", "attributor")
-        self.refused("UPDATE wasl.grants SET granted_minor = 601", "never changes")
+        self.refused("UPDATE wasl.grants SET granted_minor = 599, used_minor = 0", "never changes")
+        self.refused("UPDATE wasl.grants SET wish_minor = 900, granted_minor = 900, used_minor = 900 WHERE order_id = '%s'"
+                     % orders[1], "not that much left of its cap", "attributor")
+        stack.sql("UPDATE wasl.grants SET wish_minor = 300, granted_minor = 300, used_minor = 300 WHERE order_id = '%s'"
+                  % orders[1], "attributor")
+        self.assertEqual(self.rooms(2), [[rule, "1500", "1000"]])
+        stack.sql("UPDATE wasl.grants SET wish_minor = 400, granted_minor = 300 WHERE order_id = '%s'" % orders[1],
+                  "attributor")
         stack.sql("SELECT wasl.rule_end(%s)" % rule)
-        self.assertEqual(self.rooms(2, orders[0]), [[rule, "1600", "1000"]])
+        self.assertEqual(self.rooms(2, orders[0]), [[rule, "1500", "1000"]])
         self.assertEqual(rows.broken(), [])
 
     def test_a_tier_counts_what_was_collected_in_the_month_before(self):
