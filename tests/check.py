@@ -89,7 +89,9 @@ def run_oracle(out):
     found = re.search(r"^oracle: (\d+) worked lines hold", text, re.MULTILINE)
     passed, failed = int(found[1]) if found else 0, int(code != 0 or not found)
     tool = str(out / "tests/oracle/fold_tool")
-    code, permuted = run([sys.executable, "tests/oracle/permute.py", tool, "--seconds", str(PERMUTE_S)], REPLAY_LIMIT_S)
+    seed = ["--seed", os.environ["WASL_TEST_SEED"]] if "WASL_TEST_SEED" in os.environ else []
+    code, permuted = run([sys.executable, "tests/oracle/permute.py", tool, "--seconds", str(PERMUTE_S), *seed],
+                         REPLAY_LIMIT_S)
     print((text if failed else "") + permuted[-OUTPUT_MAX:], end="")
     return passed + int(code == 0), failed + int(code != 0)
 
