@@ -74,14 +74,17 @@ enum {
 	RULE_TIER_RATE
 };
 
-/* OFFSET 0: looked up order by order, by commissions_of_order. */
+/* Sales and adjustments have an index of their own each. OFFSET 0: looked up order by order. */
+#define ROWS_OF_KIND(kind)                                                               \
+	"SELECT * FROM wasl.commissions c WHERE c.store_id = n.store_id AND c.order_id " \
+	"= n.order_id AND c.kind = '" kind "' "
 const char post_live_commissions_sql[] =
 	"SELECT n.at, c.commission_id, c.affiliate_id, c.state, c.kind = 'adjustment', "
 	"c.funded_by = 'platform', c.state = 'paid' OR c.payout_id IS NOT NULL, c.amount_minor, "
 	"c.amount_confirmed_minor, coalesce(wasl.to_us(c.release_at), 0), c.reason, "
 	"c.event_id " POST_ORDERS_OF_BATCH
-	"JOIN LATERAL (SELECT * FROM wasl.commissions c WHERE c.store_id = n.store_id "
-	"AND c.order_id = n.order_id OFFSET 0) c ON true ORDER BY n.at, c.commission_id";
+	"JOIN LATERAL (" ROWS_OF_KIND("sale") "UNION ALL " ROWS_OF_KIND(
+		"adjustment") "OFFSET 0) c ON true ORDER BY n.at, c.commission_id";
 enum {
 	ROW_ID = 1,
 	ROW_AFFILIATE,

@@ -169,7 +169,10 @@ class Repeats(Case):
         running.sql("INSERT INTO wasl.events (store_id, order_id, event_id, type, occurred_at, received_at, effect, facts) "
                     "SELECT store_id, order_id, 'repeat-old', 'order.shipped', now(), now(), 'deferred', jsonb_set(jsonb_set("
                     "facts, '{type}', '\"order.shipped\"'), '{event_id}', '\"repeat-old\"') FROM wasl.events "
-                    "WHERE store_id = %d AND order_id = '%s'" % (self.shop.id, self.order_id()))
+                    "WHERE store_id = %d AND order_id = '%s'; SELECT wasl.order_wake(%d, '%s')"
+                    % ((self.shop.id, self.order_id()) * 2))
+        stack.wait_until(lambda: running.sql("SELECT 1 FROM wasl.orders WHERE order_id = '%s' AND due_at IS NULL"
+                                             % self.order_id()), what="it is folded")
         self.assertEqual(self.shop.done(body, "repeat-old"),
                          {"order_id": self.order_id(), "decision": "deferred", "reason": None, "commissions": [],
                           "duplicate": True})
@@ -227,7 +230,10 @@ class Changes(Case):
             "FROM wasl.event_ids, generate_series(1, 999) n WHERE event_id = 'many-0'; "
             "INSERT INTO wasl.events SELECT store_id, order_id, 'many-' || n, 'order.shipped', occurred_at, received_at, "
             "order_version, 'deferred', jsonb_set(jsonb_set(facts, '{type}', '\"order.shipped\"'), '{event_id}', "
-            "to_jsonb('many-' || n)) FROM wasl.events, generate_series(1, 999) n WHERE event_id = 'many-0'")
+            "to_jsonb('many-' || n)) FROM wasl.events, generate_series(1, 999) n WHERE event_id = 'many-0'; "
+            "SELECT wasl.order_wake(%d, '%s')" % (store, name))
+        stack.wait_until(lambda: running.sql("SELECT 1 FROM wasl.orders WHERE order_id = '%s' AND due_at IS NULL" % name),
+                         what="a thousand events are folded")
         answer = self.shop.send(self.shop.order(order_id=name), "many-over")
         self.assertEqual((answer.status, answer.json()["code"]), (422, "too_many_events"))
         rows = running.sql("SELECT count(*) FROM wasl.events WHERE store_id = %d AND order_id = '%s'" % (store, name))
