@@ -217,6 +217,15 @@ static bool check_kind(const struct call *call, bool is_tier)
 		call_usage(call, "--tier-from needs --bonus or --rate");
 		return false;
 	}
+	if (!is_tier && !call_has(call, "rate") && !call_has(call, "fixed") &&
+		!call_has(call, "fixed-order")) {
+		call_usage(call, "needs --rate, --fixed or --fixed-order");
+		return false;
+	}
+	if (call_has(call, "product") && call_has(call, "category")) {
+		call_usage(call, "takes --product or --category, not both");
+		return false;
+	}
 	for (unsigned i = 0; is_tier && i < sizeof(of_rules) / sizeof(of_rules[0]); i++) {
 		if (call_has(call, of_rules[i])) {
 			call_usage(call, "--%s: not with --tier-from", of_rules[i]);

@@ -105,7 +105,10 @@ CREATE OR REPLACE FUNCTION wasl.order_document(of_store bigint, of_order text, f
 		'test', o.is_test,
 		'flags', to_json(coalesce(d.flags, '{}') || ARRAY(SELECT 'shared_click' WHERE EXISTS (SELECT FROM click_wins w
 			JOIN click_wins b USING (store_id, click_id) WHERE (w.store_id, w.order_id) = (o.store_id, o.order_id)
-			AND b.order_id <> o.order_id))),
+			AND b.order_id <> o.order_id))
+			|| ARRAY(SELECT 'coupon_customer_unknown' FROM coupon_uses u JOIN coupons k USING (store_id, coupon_id)
+				WHERE (u.store_id, u.order_id) = (o.store_id, o.order_id)
+				AND u.customer IS NULL AND k.uses_per_customer_max IS NOT NULL)),
 		'reviews', (SELECT coalesce(json_agg(json_build_object('reason', r.reason,
 			'opened_by', CASE WHEN for_affiliate IS NULL THEN r.opened_by END,
 			'opened_at', time_text(r.opened_at), 'due_at', time_text(r.due_at)) ORDER BY r.review_id), '[]')

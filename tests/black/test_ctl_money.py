@@ -284,12 +284,12 @@ class Rules(Case):
 
     def test_rules_that_cannot_be_are_refused(self):
         for words, code, told in (
-                ((), 1, "a rate, an amount per unit or an amount per order"),
+                ((), 2, "needs --rate, --fixed or --fixed-order"),
                 (("--rate", "101%"), 2, "--rate"),
                 (("--rate", "1%", "--from", "2020-01-01"), 1, "cannot start in the past"),
                 (("--rate", "1%", "--product", 4000000000), 1, "has no product"),
                 (("--rate", "1%", "--affiliate", 4000000000), 1, "there is no affiliate"),
-                (("--rate", "1%", "--product", self.shop.product, "--category", "k"), 1, "not both"),
+                (("--rate", "1%", "--product", self.shop.product, "--category", "k"), 2, "not both"),
                 (("--fixed-order", "1", "--product", self.shop.product), 1, "for an affiliate or the whole store"),
                 (("--fixed", "0.001"), 2, "2 decimals"),
                 (("--fixed", "-1"), 2, "--fixed"),

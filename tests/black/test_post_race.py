@@ -153,6 +153,15 @@ class Caps(Case):
         answers = self.send_all(events)
         self.assertEqual(sum(answer["decision"] == "attributed" for answer in answers), 3)
 
+    def test_a_cap_that_could_not_be_checked_is_noted(self):
+        running.sql("SELECT wasl.coupon_add(%d, 'WHOKNOWS7', %d, uses_per_customer => 1)"
+                    % (self.shop.id, self.shop.affiliate))
+        for name, customer, flags in (("anybody", {}, ["coupon_customer_unknown"]),
+                                      ("somebody", {"phone_sha256": "%064x" % 1}, []),
+                                      ("anybody-2", {}, ["coupon_customer_unknown"])):
+            answer = self.shop.done(self.shop.order([], order_id=name, coupons=["WHOKNOWS7"], customer=customer))
+            self.assertEqual((answer["decision"], self.shop.show(name)["flags"]), ("attributed", flags))
+
     def test_a_use_comes_back_when_its_order_is_cancelled_before_shipping(self):
         running.sql("SELECT wasl.coupon_add(%d, 'COMEBACK7', %d, uses => 1)" % (self.shop.id, self.shop.affiliate))
         order = lambda name: self.shop.done(self.shop.order([], order_id=name, coupons=["COMEBACK7"]))["decision"]
