@@ -59,8 +59,9 @@ static const char list_sql[] =
 	"FROM wasl.orders o LEFT JOIN wasl.decisions d ON (d.store_id, d.order_id, d.version) = "
 	"(o.store_id, o.order_id, o.decision_version) LEFT JOIN LATERAL (SELECT "
 	"array_agg(DISTINCT m.affiliate_id) AS affiliates, sum(m.amount_minor) AS amount "
-	"FROM wasl.commissions m WHERE (m.store_id, m.order_id) = (o.store_id, o.order_id)) c ON "
-	"true WHERE o.store_id = $3::bigint AND o.order_id > coalesce($1::text, '') "
+	"FROM wasl.commissions_of_orders m WHERE (m.store_id, m.order_id) = (o.store_id, "
+	"o.order_id)) c ON true WHERE o.store_id = $3::bigint AND o.order_id > coalesce($1::text, "
+	"'') "
 	"AND ($4::text IS NULL OR o.is_waiting) AND ($5::text IS NULL OR o.state = 'conflict') "
 	"AND ($6::text IS NULL OR d.result = 'unattributed') "
 	"AND (NOT o.is_test OR $4::text IS NOT NULL) ORDER BY o.order_id LIMIT $2::bigint";

@@ -31,6 +31,9 @@ CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON wasl.payout_rows
 -- An order's sales are found by commissions_of_order, its adjustments by this. Both are partial: an index of all rows by
 -- order would look cheaper than the right one to plans that are made while the tables are small (checks of foreign keys).
 CREATE INDEX commissions_adjusting ON wasl.commissions (store_id, order_id) WHERE kind = 'adjustment';
+-- All of an order's, by both of them.
+CREATE VIEW wasl.commissions_of_orders AS
+	SELECT * FROM wasl.commissions WHERE kind = 'sale' UNION ALL SELECT * FROM wasl.commissions WHERE kind = 'adjustment';
 
 -- As in 0003, and: what is paid or in a payout is frozen, and moves with its payout alone, whose states only the payout
 -- functions change; cash has to be collected, its return window over and no review open before anything is approved; the

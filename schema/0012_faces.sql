@@ -14,7 +14,7 @@ JOIN wasl.currencies u ON u.currency = b.currency
 LEFT JOIN (
 	SELECT c.store_id, c.affiliate_id, c.currency, sum(c.amount_minor) AS amount_minor
 	FROM (SELECT DISTINCT store_id, order_id FROM wasl.reviews WHERE lifted_at IS NULL) v
-	JOIN wasl.commissions c USING (store_id, order_id)
+	JOIN wasl.commissions_of_orders c USING (store_id, order_id)
 	WHERE c.state IN ('pending', 'held', 'approved') AND c.payout_id IS NULL GROUP BY 1, 2, 3
 ) r ON (r.store_id, r.affiliate_id, r.currency) = (b.store_id, b.affiliate_id, b.currency);
 COMMENT ON VIEW finance.balances IS 'under_review: part of pending, held and available, and not paid until it is lifted';
@@ -154,12 +154,13 @@ CREATE OR REPLACE FUNCTION wasl.order_document(of_store bigint, of_order text, f
 			'age_days', c.age_days, 'release_at', time_text(c.release_at), 'reason', c.reason, 'state', c.state,
 			'kind', c.kind, 'amount_confirmed', c.amount_confirmed::text, 'payout_id', c.payout_id)
 			ORDER BY c.commission_id), '[]')
-			FROM finance.commissions c WHERE (c.store_id, c.order_id) = (o.store_id, o.order_id)
+			FROM commissions_of_orders k JOIN finance.commissions c USING (store_id, commission_id)
+			WHERE (k.store_id, k.order_id) = (o.store_id, o.order_id)
 			AND (for_affiliate IS NULL OR c.affiliate_id = for_affiliate)),
 		'payouts', (SELECT coalesce(json_agg(json_build_object('payout_id', p.payout_id, 'affiliate_id', p.affiliate_id,
 			'commission_id', r.commission_id, 'amount', money_text(r.amount_minor, p.currency), 'state', p.state,
 			'reference', p.reference, 'ended_at', time_text(p.ended_at)) ORDER BY p.payout_id, r.commission_id), '[]')
-			FROM commissions c JOIN payout_rows r USING (store_id, commission_id) JOIN payouts p ON p.payout_id = r.payout_id
+			FROM commissions_of_orders c JOIN payout_rows r USING (store_id, commission_id) JOIN payouts p ON p.payout_id = r.payout_id
 			WHERE (c.store_id, c.order_id) = (o.store_id, o.order_id) AND p.state <> 'cancelled'
 			AND (for_affiliate IS NULL OR c.affiliate_id = for_affiliate)))
 	FROM orders o LEFT JOIN decisions d ON (d.store_id, d.order_id, d.version)
@@ -167,6 +168,6 @@ CREATE OR REPLACE FUNCTION wasl.order_document(of_store bigint, of_order text, f
 	WHERE o.store_id = of_store AND o.order_id = of_order
 		AND (for_affiliate IS NULL OR EXISTS (SELECT FROM jsonb_array_elements(d.candidates) k
 				WHERE (k->>'affiliate_id')::bigint = for_affiliate)
-			OR EXISTS (SELECT FROM commissions c WHERE (c.store_id, c.order_id, c.affiliate_id)
+			OR EXISTS (SELECT FROM commissions_of_orders c WHERE (c.store_id, c.order_id, c.affiliate_id)
 				= (o.store_id, o.order_id, for_affiliate)))
 $$;
