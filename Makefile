@@ -172,9 +172,9 @@ soak: deps ## long fault run of the tracker's clicks: SOAK_SECONDS, SOAK_SEED
 	$(SUB) all
 	@WASL_BIN=$(BIN) SOAK_SECONDS=$(SOAK_SECONDS) python3 tests/black/faultrun.py
 
-bench: deps deps-bench ## benchmarks against their anchors; also build/bench/results.json
+bench: deps deps-bench ## benchmarks against their anchors; also build/bench/results.json; ONLY="tracker idle" for some
 	$(SUB) all bench-programs
-	@WASL_BIN=$(BIN) python3 tests/bench/run.py $(OUT) $(BUILD)/bench
+	@WASL_BIN=$(BIN) python3 tests/bench/run.py $(OUT) $(BUILD)/bench $(ONLY)
 
 market: deps ## replays the whole marketplace and reckons it up; SEED=… SCALE=0.05 for a small one
 	$(SUB) all

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs every benchmark, each against its anchor in the same run: a table of ratios, and results.json.
 
-usage: run.py OUT RESULTS_DIR. A benchmark is a program OUT/tests/bench/*/bench_* or a script beside this one whose
+usage: run.py OUT RESULTS_DIR [NAME…]; those of that name alone, "tracker" for bench_tracker.py, if any is given.
+A benchmark is a program OUT/tests/bench/*/bench_* or a script beside this one whose
 name begins with bench_; it prints one JSON object a line: name, unit, ours, anchor, anchor_name, ratio, rounds. Scripts
 find their tools, the other programs of that folder, by WASL_BENCH_OUT.
 Progress goes to stderr. Any benchmark that fails or says nothing makes the run fail.
@@ -17,10 +18,11 @@ LIMIT_S = 900
 MEMBERS = ("name", "unit", "ours", "anchor", "anchor_name", "ratio", "rounds")
 
 
-def benchmarks(out):
+def benchmarks(out, names):
     programs = sorted(p for p in out.glob("tests/bench/*/bench_*") if p.suffix == "" and os.access(p, os.X_OK))
     scripts = sorted(HERE.glob("bench_*.py"))
-    return [[str(p)] for p in programs] + [[sys.executable, str(s)] for s in scripts]
+    found = [([str(p)], p.name) for p in programs] + [([sys.executable, str(s)], s.stem) for s in scripts]
+    return [command for command, name in found if not names or name.removeprefix("bench_") in names]
 
 
 def rows_of(command, out):
@@ -53,7 +55,7 @@ def show(rows):
 def main():
     out, results = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
     rows, failed = [], 0
-    for command in benchmarks(out):
+    for command in benchmarks(out, sys.argv[3:]):
         print(f"  BENCH {pathlib.Path(command[-1]).stem}", file=sys.stderr, flush=True)
         try:
             rows += rows_of(command, out)
