@@ -49,6 +49,7 @@ struct loop_timer {
 	loop_fn *fn;
 	void *arg;
 	int64_t due_us;
+	bool is_set; /* as event_pending says, which takes a while for what is asked so often */
 };
 
 struct loop_defer {
@@ -211,11 +212,12 @@ void loop_timer_set(struct loop_timer *timer, int64_t delay_us)
 void loop_timer_clear(struct loop_timer *timer)
 {
 	event_del(&timer->event);
+	timer->is_set = false;
 }
 
 bool loop_timer_is_set(const struct loop_timer *timer)
 {
-	return event_pending(&timer->event, EV_TIMEOUT, NULL) != 0;
+	return timer->is_set;
 }
 
 void loop_timer_free(struct loop_timer *timer)
@@ -382,6 +384,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	struct loop_timer *timer = arg;
 	refresh_now(timer->loop);
 	const int64_t rest_us = timer->due_us - timer->loop->now_us;
+	timer->is_set = false;
 	if (rest_us > 0)
 		timer_arm(timer, rest_us);
 	else
@@ -397,6 +400,7 @@ static void timer_arm(struct loop_timer *timer, int64_t delay_us)
 	const int result = event_add(&timer->event, &delay);
 	assert(result == 0);
 	(void)result;
+	timer->is_set = true;
 }
 
 static void on_wake(unsigned ready, void *arg)

@@ -131,16 +131,22 @@ static int base64_value(char c, bool is_url)
 
 static size_t base64_put(char *out, const uint8_t *bytes, size_t len, const char *alphabet)
 {
-	size_t written = 0;
-	uint32_t bits = 0;
-	unsigned bit_count = 0;
-	for (size_t i = 0; i < len; i++) {
-		bits = bits << 8 | bytes[i];
-		for (bit_count += 8; bit_count >= 6; bit_count -= 6)
-			out[written++] = alphabet[bits >> (bit_count - 6) & 0x3f];
+	size_t written = 0, at = 0;
+	for (; len - at >= 3; at += 3) {
+		const uint32_t bits =
+			(uint32_t)bytes[at] << 16 | (uint32_t)bytes[at + 1] << 8 | bytes[at + 2];
+		out[written++] = alphabet[bits >> 18];
+		out[written++] = alphabet[bits >> 12 & 0x3f];
+		out[written++] = alphabet[bits >> 6 & 0x3f];
+		out[written++] = alphabet[bits & 0x3f];
 	}
-	if (bit_count > 0)
-		out[written++] = alphabet[bits << (6 - bit_count) & 0x3f];
+	if (len == at)
+		return written;
+	const uint32_t bits = (uint32_t)bytes[at] << 8 | (len - at == 2 ? bytes[at + 1] : 0u);
+	out[written++] = alphabet[bits >> 10];
+	out[written++] = alphabet[bits >> 4 & 0x3f];
+	if (len - at == 2)
+		out[written++] = alphabet[bits << 2 & 0x3f];
 	return written;
 }
 

@@ -58,6 +58,7 @@ static void put_ids(uint8_t block[BLOCK_BYTES], const struct link_claim *claim);
 static void get_ids(const uint8_t block[BLOCK_BYTES], struct link_claim *claim);
 static void write_number(char *out, unsigned slot, const uint8_t block[BLOCK_BYTES]);
 static unsigned digit_of(char c);
+static bool group_read(const char *digits, unsigned count, uint64_t *group);
 static enum token_result read_number(struct str raw_token, unsigned *slot, uint8_t *block);
 static enum token_result slot_check(const struct token_box *box, unsigned slot);
 static bool gcm_seal(EVP_CIPHER_CTX *ctx, struct click_bytes *bytes, const uint8_t *plain);
@@ -313,18 +314,26 @@ static unsigned digit_of(char c)
 	return NO_DIGIT;
 }
 
+static bool group_read(const char *digits, unsigned count, uint64_t *group)
+{
+	for (unsigned i = 0; i < count; i++) {
+		const unsigned digit = digit_of(digits[i]);
+		if (digit == NO_DIGIT)
+			return false;
+		*group = *group * BASE + digit;
+	}
+	return true;
+}
+
 static enum token_result read_number(struct str raw_token, unsigned *slot, uint8_t *block)
 {
 	uint64_t groups[3] = {0};
 	if (raw_token.len != LINK_TOKEN_LEN)
 		return TOKEN_BAD_LENGTH;
-	for (unsigned i = 0; i < LINK_TOKEN_LEN; i++) {
-		const unsigned digit = digit_of(raw_token.data[i]);
-		if (digit == NO_DIGIT)
-			return TOKEN_BAD_ALPHABET;
-		uint64_t *group = &groups[i < 2 ? 0 : 1 + (i - 2) / GROUP];
-		*group = *group * BASE + digit;
-	}
+	const char *at = raw_token.data;
+	if (!group_read(at, 2, &groups[0]) || !group_read(at + 2, GROUP, &groups[1]) ||
+		!group_read(at + 2 + GROUP, GROUP, &groups[2]))
+		return TOKEN_BAD_ALPHABET;
 	/* upper is below 62^12 < 2^72; times 62^10 it needs 131 bits: done in halves. */
 	const wide upper = (wide)groups[0] * GROUP_BASE + groups[1];
 	const wide low = (wide)(uint64_t)upper * GROUP_BASE + groups[2];
