@@ -93,8 +93,8 @@ CREATE FUNCTION wasl.rule_document(rule jsonb, of_currency text) RETURNS jsonb L
 $$;
 
 -- The order with everything that explains it; null when there is no such order. With for_affiliate only what concerns
--- that affiliate: other candidates keep their kind and verdict alone, people who acted are not named, and an order in
--- which it neither is a candidate nor has a commission is null.
+-- that affiliate: other candidates keep their kind and verdict alone, neither who acted nor what operators wrote is
+-- told, and an order in which it neither is a candidate nor has a commission is null.
 CREATE OR REPLACE FUNCTION wasl.order_document(of_store bigint, of_order text, for_affiliate bigint DEFAULT NULL)
 	RETURNS json LANGUAGE sql STABLE SECURITY DEFINER SET search_path = wasl, pg_temp AS $$
 	SELECT json_build_object(
@@ -109,8 +109,9 @@ CREATE OR REPLACE FUNCTION wasl.order_document(of_store bigint, of_order text, f
 			|| ARRAY(SELECT 'coupon_customer_unknown' FROM coupon_uses u JOIN coupons k USING (store_id, coupon_id)
 				WHERE (u.store_id, u.order_id) = (o.store_id, o.order_id)
 				AND u.customer IS NULL AND k.uses_per_customer_max IS NOT NULL)),
-		'reviews', (SELECT coalesce(json_agg(json_build_object('reason', r.reason,
-			'opened_by', CASE WHEN for_affiliate IS NULL THEN r.opened_by END,
+		'reviews', (SELECT coalesce(json_agg(json_build_object('reason', CASE
+			WHEN for_affiliate IS NULL OR r.opened_by = 'wasl_attributor' OR r.reason = 'affiliate_suspended' THEN r.reason
+			ELSE 'operator' END, 'opened_by', CASE WHEN for_affiliate IS NULL THEN r.opened_by END,
 			'opened_at', time_text(r.opened_at), 'due_at', time_text(r.due_at)) ORDER BY r.review_id), '[]')
 			FROM reviews r WHERE (r.store_id, r.order_id) = (o.store_id, o.order_id) AND r.lifted_at IS NULL),
 		'events', (SELECT coalesce(json_agg(json_build_object('event_id', e.event_id, 'type', e.type,

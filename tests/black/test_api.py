@@ -186,6 +186,8 @@ class Scopes(Case):
         self.assertEqual(set(own[0]["verdict_text"]), {"ar", "en"})
         self.assertEqual([seen.json()[name] for name in ("lines", "shares", "commissions")], [[], [], []])
         one.ctl("order", "reassign", "--store", shop.id, "private", "--to", third, "--reason", "Third Tower phoned")
+        one.ctl("review", "open", "--store", shop.id, "private", "--reason", "Third Tower is odd")
+        self.assertEqual([review["reason"] for review in call(path, key).json()["reviews"]], ["operator"])
         answers = [seen, call(path, key), call("/v1/commissions", key), call("/v1/affiliates/%d/balance" % loser, key)]
         full = call(path, "admin").json()
         self.assertEqual((full["acts"][0]["reason"], full["commissions"][0]["affiliate"]),
