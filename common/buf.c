@@ -32,7 +32,9 @@ void buf_clear(struct buf *buf)
 
 void buf_add(struct buf *buf, const void *bytes, size_t len)
 {
-	if (len == 0 || !make_room(buf, len))
+	/* Room that is there already is within the maximum. */
+	const bool is_easy = !buf->has_failed && len < buf->cap - buf->len;
+	if (len == 0 || (!is_easy && !make_room(buf, len)))
 		return;
 	memcpy(buf->data + buf->len, bytes, len);
 	buf->len += len;
