@@ -31,6 +31,7 @@ static const struct option_spec list_options[] = {
 	{"waiting", OPTION_SWITCH, false, NULL, "only those that wait for an event"},
 	{"conflict", OPTION_SWITCH, false, NULL, "only those whose events contradict each other"},
 	{"unattributed", OPTION_SWITCH, false, NULL, "only those that nobody earned"},
+	{"test", OPTION_SWITCH, false, NULL, "only test orders, which are left out else"},
 	LIST_OPTIONS,
 	{0},
 };
@@ -64,7 +65,8 @@ static const char list_sql[] =
 	"'') "
 	"AND ($4::text IS NULL OR o.is_waiting) AND ($5::text IS NULL OR o.state = 'conflict') "
 	"AND ($6::text IS NULL OR d.result = 'unattributed') "
-	"AND (NOT o.is_test OR $4::text IS NOT NULL) ORDER BY o.order_id LIMIT $2::bigint";
+	"AND CASE WHEN $7::text IS NOT NULL THEN o.is_test ELSE NOT o.is_test OR "
+	"$4::text IS NOT NULL END ORDER BY o.order_id LIMIT $2::bigint";
 
 static enum call_exit order_show(struct call *call)
 {
@@ -85,8 +87,9 @@ static enum call_exit order_list(struct call *call)
 			      .key = "order_id",
 			      .columns = columns,
 			      .params = {call_text(call, "store"), call_text(call, "waiting"),
-				      call_text(call, "conflict"), call_text(call, "unattributed")},
-			      .param_count = 4});
+				      call_text(call, "conflict"), call_text(call, "unattributed"),
+				      call_text(call, "test")},
+			      .param_count = 5});
 }
 
 bool order_check(const struct call *call)

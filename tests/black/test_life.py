@@ -173,6 +173,13 @@ class Worked(Case):
 
 
 class Kinds(Case):
+    def test_test_orders_are_listed_when_asked_for(self):
+        answer = self.confirm(test=True)
+        self.assertEqual((answer["decision"], answer["reason"], answer["commissions"]), ("unattributed", "test_order", []))
+        listed = lambda *words: [row["order_id"] for row in running.ctl("order", "list", "--store", self.shop.id, *words)["data"]]
+        self.assertNotIn(self.order_id, listed())
+        self.assertEqual(listed("--test"), [self.order_id])
+
     def test_placed_is_decided_without_money(self):
         answer = self.confirm(kind="order.placed")
         self.assertEqual((answer["decision"], answer["reason"], answer["commissions"]),
