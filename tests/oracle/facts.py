@@ -355,6 +355,6 @@ def left_lines(folded, terms):
     is_over = is_over or of_order > rest
     for line, part in zip(lines, spread(min(of_order, rest), [line.left for line in lines])):
         line.left -= part
-        if of_order > 0 and of_order >= rest:
-            line.quantity = 0
+        if of_order > 0 and (of_order >= rest or (part > 0 and line.left == 0)):
+            line.quantity = 0  # an amount that reaches the line takes its pieces too
     return lines, is_over
