@@ -100,7 +100,9 @@ START_TEST(a_column_over_its_maximum_is_told)
 	struct pg_table table;
 	struct db_statement statement;
 	pg_table_init(&table, "sql", 1);
-	table.columns[0].max = 8;
+	buf_release(&table.columns[0]);
+	buf_init(&table.columns[0], 8);
+	buf_add_cstr(&table.columns[0], "{");
 	pg_table_text(&table, STR("12345678"));
 	ck_assert(!pg_table_statement(&table, &statement));
 	pg_table_release(&table);
