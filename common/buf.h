@@ -26,7 +26,7 @@ void buf_add(struct buf *buf, const void *bytes, size_t len);
 void buf_add_str(struct buf *buf, struct str text);
 void buf_add_cstr(struct buf *buf, const char *text);
 void buf_add_int(struct buf *buf, int64_t value); /* in decimal */
-/* For what is written seldom: a hundred times the cost of the others. */
+/* For what is written seldom: reading the format costs more than the others do altogether. */
 void buf_addf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Drops len bytes at the front. */
 void buf_consume(struct buf *buf, size_t len);

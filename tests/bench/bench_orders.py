@@ -4,7 +4,7 @@
 of one line and one click, each under an id of its own, over 64 kept connections, every one answered after its commit.
 
 orders_per_s, attributor_cpu_order, postgres_cpu_order: as fast as they are answered. order_p99_third: at a third of
-that rate, counted from when each was due; pgbench with as many clients as we have connections, at that rate.
+that rate, counted from when each was due; pgbench at that rate with 50 clients, as many as the server has room for beside the daemons.
 order_visible_p99: from the first byte sent to the commission being there for finance, asked for without a pause.
 Rounds take turns; medians. The senders share the machine. Prints one JSON object a line."""
 

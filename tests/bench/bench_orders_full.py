@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Orders with a million commissions in the tables.
 
-orders_1m_rate: orders a second then, against the same in a stack with empty tables; rounds take turns. orders_1m_pending_ms, orders_1m_balances_ms: the first
-page of finance.pending_commissions and of finance.balances, asked over a kept connection by finance's role. The million
-is copied by SQL from orders that came over HTTP, ledger and all, under the same triggers."""
+orders_1m_rate: orders a second then, against the same in a stack with empty tables; rounds take turns.
+orders_1m_pending_ms, orders_1m_balances_ms: the first page of finance.pending_commissions and of finance.balances, asked
+over a kept connection by finance's role. The million is copied by SQL from an order that came over HTTP, ledger and all,
+under the same triggers."""
 
 import time
 
