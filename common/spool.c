@@ -60,6 +60,8 @@ struct spool *spool_new(const struct spool_config *config, struct err *err)
 	}
 	spool->config = *config;
 	spool_store_init(&spool->store, config->io, config->folder, config->name, &spool->counts);
+	spool->store.on_found = config->on_found;
+	spool->store.found_arg = config->arg;
 	buf_init(&spool->next.bytes, SPOOL_GROUP_MAX);
 	buf_init(&spool->leaving.bytes, SPOOL_GROUP_MAX);
 	spool->flush = loop_defer_new(config->loop, on_flush, spool);

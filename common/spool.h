@@ -63,6 +63,9 @@ struct spool_counts {
 /* Once for each record that spool_add took, from the loop, in order. is_safe false: it may still
  * turn up in a replay, but nobody may count on it. */
 typedef void spool_told_fn(uint64_t tag, bool is_safe, void *arg);
+/* Once for each record of a segment that is taken over, the process's own of an earlier life or
+ * another's, before it is read; the view lives while it runs. */
+typedef void spool_found_fn(const struct spool_record *record, void *arg);
 
 struct spool_io;
 struct spool_config {
@@ -73,6 +76,7 @@ struct spool_config {
 	bool has_sync;      /* tell a record safe only after fdatasync */
 	const struct spool_io *io; /* NULL: the system's */
 	spool_told_fn *on_told;
+	spool_found_fn *on_found; /* may be NULL */
 	void *arg;
 };
 

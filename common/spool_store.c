@@ -20,6 +20,7 @@ static bool store_take_over(struct spool_store *store, struct err *err);
 static void progress_apply(struct spool_store *store, const char *dir, unsigned first);
 static void adopt_dir(struct spool_store *store, const char *dir);
 static bool recover_into(struct spool_store *store, const char *dir, uint32_t number);
+static void tell_found(const struct spool_store *store, const struct spool_segment *segment);
 static bool segment_add(struct spool_store *store, const struct spool_segment *segment);
 static void active_close(struct spool_store *store);
 
@@ -189,6 +190,8 @@ static bool store_take_over(struct spool_store *store, struct err *err)
 	for (unsigned i = 0; i < seg_count; i++)
 		recover_into(store, store->dir, seg[i]);
 	progress_apply(store, store->dir, 0);
+	for (unsigned i = 0; i < store->segment_count; i++)
+		tell_found(store, &store->segments[i]);
 	snprintf(path, sizeof(path), "%s/progress", store->dir);
 	store->progress_fd = store->io->open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	spool_store_count(store);
@@ -251,6 +254,7 @@ static void adopt_dir(struct spool_store *store, const char *dir)
 			break;
 		}
 		store->segments[before].number = store->next_number++;
+		tell_found(store, &store->segments[before]);
 	}
 	free(numbers);
 	if (store->segment_count > first)
@@ -286,6 +290,26 @@ static bool recover_into(struct spool_store *store, const char *dir, uint32_t nu
 		return false;
 	}
 	return false;
+}
+
+/* What can't be read here is met again by the replay, which counts it. */
+static void tell_found(const struct spool_store *store, const struct spool_segment *segment)
+{
+	struct buf bytes;
+	struct spool_found found;
+	int sys;
+	if (store->on_found == NULL)
+		return;
+	buf_init(&bytes, SPOOL_FILE_MAX);
+	if (spool_segment_load(store->io, store->dir, segment, &bytes, &sys)) {
+		const struct str raw = buf_str(&bytes);
+		size_t at = segment->begin;
+		while (at < raw.len &&
+			spool_scan(raw, segment->sum, &at, &found) == SPOOL_SCAN_RECORD)
+			if (found.record.kind != SPOOL_KIND_END)
+				store->on_found(&found.record, store->found_arg);
+	}
+	buf_release(&bytes);
 }
 
 static bool segment_add(struct spool_store *store, const struct spool_segment *segment)

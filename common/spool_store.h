@@ -30,6 +30,8 @@ struct spool_store {
 	unsigned load_failures; /* one after another */
 	int progress_fd;
 	struct spool_counts *counts;
+	spool_found_fn *on_found; /* may be NULL */
+	void *found_arg;
 };
 
 /* Everything empty; nothing is claimed. folder and name stay the caller's. */

@@ -32,6 +32,7 @@ static struct {
 	uint64_t max_bytes;
 	const struct spool_io *io;
 	unsigned safe, lost;
+	unsigned found; /* records of segments that were taken over */
 	uint64_t last_tag;
 } fixture;
 
@@ -122,6 +123,13 @@ static inline void on_told(uint64_t tag, bool is_safe, void *arg)
 	}
 }
 
+static inline void on_found(const struct spool_record *record, void *arg)
+{
+	(void)arg;
+	ck_assert(record->kind <= SPOOL_KIND_MAX && record->payload.len > 0);
+	fixture.found++;
+}
+
 static inline void folder_make(void)
 {
 	faults.disk_bytes = SIZE_MAX;
@@ -147,6 +155,7 @@ static inline struct spool *spool_make(void)
 		.has_sync = fixture.has_sync,
 		.io = fixture.io,
 		.on_told = on_told,
+		.on_found = on_found,
 	};
 	struct spool *spool = spool_new(&config, &err);
 	ck_assert_msg(spool, "%s", err.msg);

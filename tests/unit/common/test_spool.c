@@ -342,7 +342,9 @@ START_TEST(what_dead_owners_left_is_adopted)
 	spool_free(fixture.spool);
 	spool_free(second);
 	spool_free(first);
+	fixture.found = 0;
 	spool_start(); /* claims 0, adopts 1 and 2, of 1 what is left */
+	ck_assert_uint_eq(fixture.found, 7);
 	ck_assert_uint_eq(COUNT(records), 7);
 	ck_assert_uint_eq(files_of(0, ".seg"), 2);
 	ck_assert_uint_eq(files_of(1, ".seg") + files_of(2, ".seg"), 0);
