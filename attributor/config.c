@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "catalogue_row.h"
+#include "spool.h"
 #include "timestamp.h"
 
 static bool check_address(struct str value, struct err *err);
@@ -64,13 +65,22 @@ static const struct conf_option options[] = {
 		.fallback = "1s",
 		.min = 10 * US_PER_MS,
 		.max = 60 * US_PER_S,
-		.help = "a webhook that Postgres has not committed by then is answered 503"},
+		.help = "a webhook that Postgres has not committed by then is spooled, and "
+			"answered "
+			"202"},
 	{.name = "redis-url",
 		.type = CONF_SECRET,
 		.offset = offsetof(struct config, secret_redis_url),
 		.fallback = "redis://127.0.0.1:6379",
 		.help = "redis://[user[:password]@]host[:port][/db] or unix:///path[?db=N]",
 		.check = check_redis_url},
+	{.name = "spool-max",
+		.type = CONF_SIZE,
+		.offset = offsetof(struct config, spool_max_bytes),
+		.fallback = "1GiB",
+		.min = SPOOL_BYTES_MIN,
+		.max = INT64_C(1) << 40,
+		.help = "disk for events that Postgres did not take in time"},
 	{.name = "state-dir",
 		.type = CONF_TEXT,
 		.offset = offsetof(struct config, state_dir),

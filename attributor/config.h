@@ -22,6 +22,7 @@ struct config {
 	int64_t order_deadline_us;
 	int64_t timer_interval_us;
 	int64_t batch_max;
+	int64_t spool_max_bytes;
 	bool has_takeover;
 };
 

@@ -6,6 +6,9 @@
 #include <string.h>
 
 #include "db.h"
+#include "quarantine.h"
+#include "replay.h"
+#include "spool.h"
 #include "timer.h"
 
 #define METERS_STATUS_TEXT 12
@@ -20,6 +23,7 @@ static void write_commissions(const struct meters *meters, struct buf *out);
 static void write_redis(const struct meters_gauges *gauges, struct buf *out);
 static void write_publish(const struct meters_gauges *gauges, struct buf *out);
 static void write_timer(const struct meters_gauges *gauges, struct buf *out);
+static void write_kept(const struct meters_gauges *gauges, struct buf *out);
 static void write_sqlstate(const char *sqlstate, uint64_t count, void *arg);
 static void write_plain(
 	struct buf *out, const char *name, enum stats_type type, const char *help, uint64_t value);
@@ -93,7 +97,7 @@ void meters_write(const struct meters *meters, const struct meters_gauges *gauge
 	write_plain(out, "wasl_event_retries_total", STATS_COUNTER,
 		"Posting transactions tried again.", meters->retries);
 	write_plain(out, "wasl_event_late_total", STATS_COUNTER,
-		"Webhooks answered 503 at order-deadline.", meters->late);
+		"Webhooks that Postgres had not committed at order-deadline.", meters->late);
 	write_plain(out, "wasl_click_lookups_skipped_total", STATS_COUNTER,
 		"Clicks matched without asking Redis, which was away or late.",
 		meters->redis_skipped);
@@ -101,6 +105,10 @@ void meters_write(const struct meters *meters, const struct meters_gauges *gauge
 	write_redis(gauges, out);
 	write_publish(gauges, out);
 	write_timer(gauges, out);
+	write_plain(out, "wasl_posting_refused", STATS_GAUGE,
+		"The database refuses what we do: a table or a privilege is missing.",
+		meters->is_refused);
+	write_kept(gauges, out);
 }
 
 static void count_word(struct meters_word *words, unsigned max, const char *word)
@@ -246,6 +254,41 @@ static void write_timer(const struct meters_gauges *gauges, struct buf *out)
 		"Orders folded again without an event.", counts->folded);
 	write_plain(out, "wasl_orders_put_off_total", STATS_COUNTER,
 		"Orders that could not be, and are tried an hour later.", counts->put_off);
+}
+
+/* The spool's are named as the tracker's. */
+static void write_kept(const struct meters_gauges *gauges, struct buf *out)
+{
+	const struct spool_counts *const spool = gauges->spool;
+	const struct replay_counts *const replay = gauges->replay;
+	const int64_t oldest_us = (int64_t)stats_get(&spool->oldest_us);
+	const int64_t age_us = oldest_us == 0 ? 0 : gauges->wall_us - oldest_us;
+	write_plain(out, "wasl_spool_records", STATS_GAUGE, "Events on disk, not yet in Postgres.",
+		stats_get(&spool->records));
+	write_plain(
+		out, "wasl_spool_bytes", STATS_GAUGE, "Their segments.", stats_get(&spool->bytes));
+	stats_family(out, "wasl_spool_oldest_seconds", STATS_GAUGE,
+		"Since the oldest of them was received.");
+	stats_sample_seconds(out, "wasl_spool_oldest_seconds", NULL, 0, age_us > 0 ? age_us : 0);
+	write_plain(out, "wasl_spool_added_total", STATS_COUNTER, "Events spooled.",
+		stats_get(&spool->added));
+	write_plain(out, "wasl_spool_replayed_total", STATS_COUNTER, "Events that left it.",
+		stats_get(&spool->replayed));
+	write_plain(out, "wasl_spool_set_aside_total", STATS_COUNTER, "Damaged stretches.",
+		stats_get(&spool->set_aside));
+	write_plain(out, "wasl_spool_refused_total", STATS_COUNTER,
+		"Events that it could not take: answered 503.",
+		stats_get(&spool->refused_full) + stats_get(&spool->refused_failed));
+	write_plain(out, "wasl_spool_failing", STATS_GAUGE, "Its disk is full or fails.",
+		stats_get(&spool->is_full) | stats_get(&spool->is_failing));
+	write_plain(out, "wasl_replay_retries_total", STATS_COUNTER,
+		"Batches of it that did not end whole.", replay->retries);
+	write_plain(out, "wasl_replay_stopped", STATS_GAUGE,
+		"The database refuses what we do: nothing of it is posted.", replay->is_stopped);
+	write_plain(out, "wasl_quarantine_events", STATS_GAUGE, "Events that wait for an operator.",
+		gauges->quarantine->waiting);
+	write_plain(out, "wasl_quarantine_put_total", STATS_COUNTER, "Events put there.",
+		gauges->quarantine->put);
 }
 
 static void write_sqlstate(const char *sqlstate, uint64_t count, void *arg)

@@ -27,6 +27,7 @@ enum meters_route { METERS_EVENTS = API_ROUTE_COUNT, METERS_OTHER, METERS_ROUTE_
 	X(WAITING, "waiting")           \
 	X(CONFLICT, "conflict")         \
 	X(DUPLICATE, "duplicate")       \
+	X(ACCEPTED, "accepted")         \
 	X(REFUSED, "refused")           \
 	X(UNAVAILABLE, "unavailable")   \
 	X(FAILED, "failed")
@@ -55,6 +56,7 @@ struct meters {
 	struct meters_word unattributed[METERS_PROBLEMS_MAX];
 	struct meters_money commissions[METERS_COMMISSIONS_MAX];
 	uint64_t batches, batch_events, retries, late, redis_skipped;
+	uint64_t is_refused; /* gauge: the last transaction met a missing table or privilege */
 };
 
 #define METERS_NO_TYPE EVENT_TYPE_COUNT
@@ -65,6 +67,9 @@ void meters_problem(struct meters *meters, const char *code);
 void meters_unattributed(struct meters *meters, const char *reason);
 void meters_commission(struct meters *meters, const char *state, const char *currency);
 
+struct quarantine_counts;
+struct replay_counts;
+struct spool_counts;
 struct timer_counts;
 /* What the daemon's parts count themselves, read at the scrape. */
 struct meters_gauges {
@@ -72,6 +77,9 @@ struct meters_gauges {
 	const struct redis_counts *redis[2];  /* clicks, catalogue; the latter may be NULL */
 	const struct publish_counts *publish; /* NULL: not begun */
 	const struct timer_counts *timer;     /* NULL: not begun */
+	const struct spool_counts *spool;
+	const struct quarantine_counts *quarantine;
+	const struct replay_counts *replay;
 	unsigned queued, jobs;
 	unsigned stores;
 	int64_t now_us, wall_us; /* the loop's, and the wall clock's */

@@ -75,6 +75,13 @@ struct post *post_new(struct loop *loop, const struct post_config *config, struc
 	return NULL;
 }
 
+void post_open(struct post *post)
+{
+	post->config.is_held = false;
+	if (post->config.on_state != NULL && post_is_up(post))
+		post->config.on_state(true, post->config.arg);
+}
+
 bool post_submit(struct post *post, struct post_item *item)
 {
 	if (!post_is_up(post))
@@ -98,7 +105,7 @@ bool post_cancel(struct post *post, struct post_item *item)
 
 bool post_is_up(const struct post *post)
 {
-	for (unsigned i = 0; i < POST_CONNECTIONS; i++)
+	for (unsigned i = 0; i < POST_CONNECTIONS && !post->config.is_held; i++)
 		if (db_is_up(post->posters[i]->db))
 			return true;
 	return false;
@@ -173,6 +180,7 @@ void poster_batch_failed(struct poster *poster, const struct db_result *result)
 	case DB_BROKEN:
 		break;
 	}
+	stats_set(&poster->post->config.meters->is_refused, 1);
 	for (unsigned i = span.from; i < span.from + span.count; i++)
 		answer_failed(poster, i, result);
 	poster_run_next(poster);
@@ -510,23 +518,18 @@ static void answer_failed(struct poster *poster, unsigned index, const struct db
 	const struct post_item *const item = poster->taken[index];
 	if (item == NULL)
 		return;
-	/* Class 22: a value that the database can't hold came with the event. */
-	const bool is_input = strncmp(result->sqlstate, "22", 2) == 0;
-	enum post_status status = is_input ? POST_REFUSED : POST_FAILED;
 	/* A privilege or a table that is missing: nothing is wrong with the event, it has to come
 	 * again. */
-	if (result->status == DB_BROKEN)
-		status = POST_UNAVAILABLE;
+	struct post_outcome outcome = {
+		.status = result->status == DB_BROKEN ? POST_UNAVAILABLE : POST_FAILED,
+		.cause = result->status,
+		.detail = result->message};
+	str_copy(outcome.sqlstate, sizeof(outcome.sqlstate), str_from(result->sqlstate));
 	log_error("event_not_posted", LOG_NUM("store", item->store_id),
 		LOG_STR("event_id", item->event != NULL ? item->event->event_id : (struct str){0}),
 		LOG_STR("order", item->order_id), LOG_TEXT("sqlstate", result->sqlstate),
 		LOG_TEXT("reason", result->message));
-	tell(poster, index,
-		&(struct post_outcome){.status = status,
-			.http_status = 422,
-			.code = "not_storable",
-			.detail = "the event holds a value that cannot be stored",
-			.pointer = ""});
+	tell(poster, index, &outcome);
 }
 
 static void tell(struct poster *poster, unsigned index, const struct post_outcome *outcome)

@@ -33,7 +33,7 @@ enum post_status {
 	POST_DONE = 0,    /* committed, or was before: answer holds the JSON */
 	POST_REFUSED,     /* code, detail and pointer say why; status 409 or 422 */
 	POST_UNAVAILABLE, /* the database could not take it; the outcome may be unknown */
-	POST_FAILED,      /* our fault, logged */
+	POST_FAILED,      /* the database refuses this event as such, or our fault; logged */
 };
 
 struct post_outcome {
@@ -42,8 +42,10 @@ struct post_outcome {
 	struct str answer;         /* with POST_DONE and an event: the body of the 200 */
 	unsigned http_status;      /* with POST_REFUSED */
 	const char *code;
-	const char *detail;
+	const char *detail; /* with POST_FAILED what the database said */
 	const char *pointer;
+	enum db_status cause; /* unless it was done or refused: what the database did, if it did */
+	char sqlstate[6];     /* and its word for it; may be empty */
 };
 /* Called once for every item that was taken, unless it was cancelled. The views of outcome die with
  * the call; the item is the caller's again. */
@@ -78,16 +80,19 @@ struct post_config {
 	const char *database_url; /* a secret */
 	unsigned batch_max;
 	struct meters *meters;
+	bool is_held;          /* nothing is taken until post_open */
 	db_state_fn *on_state; /* told whenever a connection comes or goes; may be NULL */
 	void *arg;
 };
 
 struct post *post_new(struct loop *loop, const struct post_config *config, struct err *err);
-/* Takes an item over. False: no connection is up, the caller answers 503. */
+/* The schema fits: from here on items are taken. */
+void post_open(struct post *post);
+/* Takes an item over. False: no connection is up, or it is held. */
 bool post_submit(struct post *post, struct post_item *item);
 /* True: the item waited and was taken out, it will not be called. False: it is under way. */
 bool post_cancel(struct post *post, struct post_item *item);
-bool post_is_up(const struct post *post); /* at least one connection */
+bool post_is_up(const struct post *post); /* at least one connection, and not held */
 bool post_is_idle(const struct post *post);
 unsigned post_queued(const struct post *post);
 /* Tells every item POST_UNAVAILABLE first. */

@@ -174,6 +174,7 @@ static void on_written(const struct db_result *result, void *arg)
 	}
 	struct meters *const meters = post_meters(poster->post);
 	stats_add(&meters->batches, 1);
+	stats_set(&meters->is_refused, 0);
 	stats_add(&meters->batch_events, batch->count);
 	tell_counts(poster);
 	keep_spare_ids(poster);

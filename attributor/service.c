@@ -4,25 +4,14 @@
 
 #include <assert.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "admin.h"
-#include "clicks.h"
-#include "clock.h"
-#include "front.h"
-#include "handover.h"
-#include "keys.h"
 #include "log.h"
-#include "meters.h"
-#include "publish.h"
-#include "redis.h"
-#include "schema_check.h"
-#include "stores.h"
-#include "timer.h"
+#include "service_parts.h"
 #include "timestamp.h"
-#include "webhook.h"
 
 #define REDIS_CONNECT_DEADLINE_US (1000 * US_PER_MS)
 #define REDIS_REPLY_DEADLINE_US   (1000 * US_PER_MS)
@@ -36,43 +25,16 @@
 #define TAKEOVER_LIMIT_US         (30 * US_PER_S)  /* for the stores of one that takes over */
 #define ADDRESS_TEXT_MAX          128
 
-struct service {
-	const struct config *config;
-	int argc;
-	char **argv;
-	int exit_code;
-	bool is_checked, is_ready, is_stopping;
-	unsigned last_looks;
-	int64_t partitions_us; /* loop time when they were last made; 0: never */
-	struct entropy entropy;
-	struct meters meters;
-	struct keys keys;
-	struct loop *loop;
-	struct redis *redis;
-	struct db *read_db;
-	struct schema_check check;
-	struct stores *stores;
-	struct clicks *clicks;
-	struct post *post;
-	struct webhook *webhook;
-	struct api *api;
-	struct publish *publish; /* from when the schema was found to fit */
-	struct timer *timer;     /* from when the stores were read */
-	struct front front;
-	struct conn_server *server;
-	struct admin *admin;
-	struct listeners listeners;
-	struct handover *handover;
-	bool is_open; /* the public listener is served */
-	struct loop_timer *check_again, *housekeeping, *last_jobs, *drain_limit, *takeover_limit;
-};
-
 static bool start(struct service *service, struct err *err);
 static bool start_stores(struct service *service, struct err *err);
+static bool start_post(struct service *service, struct err *err);
 static bool start_webhook(struct service *service, struct err *err);
+static void on_post_state(bool is_up, void *arg);
+static void on_safe(void *arg);
 static bool start_listeners(struct service *service, struct err *err);
 static bool listen_public(struct service *service, struct err *err);
 static void stop(struct service *service);
+static void stop_replay(struct service *service);
 static void on_read_state(bool is_up, void *arg);
 static void on_check_again(void *arg);
 static void on_schema(enum schema_result result, const char *why, void *arg);
@@ -83,8 +45,6 @@ static void on_partitions(const struct db_result *result, void *arg);
 static void on_unknown_slot(void *arg);
 static void on_keyring(const struct keyring *keyring, void *arg);
 static void on_api_answer(enum api_route route, unsigned status, int64_t took_us, void *arg);
-static void on_health(struct admin_health *health, void *arg);
-static void on_metrics(struct buf *out, void *arg);
 static void on_hangup(int signal_number, void *arg);
 static void on_terminate(int signal_number, void *arg);
 static void on_drain_limit(void *arg);
@@ -130,8 +90,8 @@ static bool start(struct service *service, struct err *err)
 		service->last_jobs == NULL || service->drain_limit == NULL ||
 		service->takeover_limit == NULL)
 		return err_set(err, ERR_LIMIT, 0, "no memory for timers");
-	return start_stores(service, err) && start_webhook(service, err) &&
-	       start_listeners(service, err) &&
+	return start_stores(service, err) && start_post(service, err) &&
+	       start_webhook(service, err) && start_listeners(service, err) &&
 	       loop_signal(service->loop, SIGHUP, on_hangup, service, err) &&
 	       loop_signal(service->loop, SIGTERM, on_terminate, service, err) &&
 	       loop_signal(service->loop, SIGINT, on_terminate, service, err);
@@ -166,24 +126,57 @@ static bool start_stores(struct service *service, struct err *err)
 	return true;
 }
 
+static bool start_post(struct service *service, struct err *err)
+{
+	service->post = post_new(service->loop,
+		&(struct post_config){.database_url = service->config->secret_database_url,
+			.batch_max = (unsigned)service->config->batch_max,
+			.meters = &service->meters,
+			.is_held = true,
+			.on_state = on_post_state,
+			.arg = service},
+		err);
+	if (service->post == NULL)
+		return false;
+	snprintf(service->spool_folder, sizeof(service->spool_folder), "%s/spool",
+		service->config->state_dir);
+	service->backlog =
+		backlog_new(&(struct backlog_config){.loop = service->loop,
+				    .folder = service->spool_folder,
+				    .max_bytes = (uint64_t)service->config->spool_max_bytes,
+				    .keys = &service->keys,
+				    .entropy = &service->entropy,
+				    .on_safe = on_safe,
+				    .arg = service},
+			err);
+	service->quarantine = quarantine_new(&(struct quarantine_config){.loop = service->loop,
+						     .db = service->read_db,
+						     .post = service->post,
+						     .stores = service->stores,
+						     .keys = &service->keys},
+		err);
+	service->replay = replay_new(&(struct replay_config){.loop = service->loop,
+					     .backlog = service->backlog,
+					     .quarantine = service->quarantine,
+					     .post = service->post,
+					     .stores = service->stores,
+					     .keys = &service->keys},
+		err);
+	return service->backlog != NULL && service->quarantine != NULL && service->replay != NULL;
+}
+
 static bool start_webhook(struct service *service, struct err *err)
 {
 	service->clicks = clicks_new(service->loop, &service->keys, &service->meters, err);
 	if (service->clicks == NULL)
 		return false;
 	clicks_set_redis(service->clicks, service->redis);
-	service->post = post_new(service->loop,
-		&(struct post_config){.database_url = service->config->secret_database_url,
-			.batch_max = (unsigned)service->config->batch_max,
-			.meters = &service->meters},
-		err);
-	if (service->post == NULL)
-		return false;
 	service->webhook = webhook_new(service->loop,
 		&(struct webhook_config){.stores = service->stores,
 			.keys = &service->keys,
 			.clicks = service->clicks,
 			.post = service->post,
+			.backlog = service->backlog,
 			.read_db = service->read_db,
 			.entropy = &service->entropy,
 			.meters = &service->meters,
@@ -220,7 +213,7 @@ static bool start_listeners(struct service *service, struct err *err)
 		return false;
 	service->admin = admin_new(service->loop, service->listeners.admin_fd,
 		&(struct admin_handlers){
-			.on_health = on_health, .on_metrics = on_metrics, .arg = service},
+			.on_health = service_health, .on_metrics = service_metrics, .arg = service},
 		err);
 	if (service->admin == NULL)
 		return false;
@@ -276,6 +269,7 @@ static void stop(struct service *service)
 {
 	if (service->timer != NULL)
 		timer_stop(service->timer);
+	stop_replay(service);
 	if (service->clicks != NULL)
 		clicks_set_redis(service->clicks, NULL);
 	redis_free(service->redis);
@@ -283,6 +277,9 @@ static void stop(struct service *service)
 	publish_free(service->publish);
 	stores_free(service->stores);
 	post_free(service->post);
+	backlog_free(service->backlog); /* what it makes safe now is still answered */
+	replay_free(service->replay);
+	quarantine_free(service->quarantine);
 	timer_free(service->timer);
 	handover_free(service->handover);
 	admin_free(service->admin);
@@ -298,6 +295,28 @@ static void stop(struct service *service)
 	loop_timer_free(service->takeover_limit);
 	loop_free(service->loop);
 	keys_release(&service->keys);
+}
+
+static void stop_replay(struct service *service)
+{
+	if (service->replay != NULL)
+		replay_stop(service->replay);
+	if (service->quarantine != NULL)
+		quarantine_stop(service->quarantine);
+}
+
+static void on_post_state(bool is_up, void *arg)
+{
+	const struct service *const service = arg;
+	if (is_up && service->replay != NULL)
+		replay_kick(service->replay);
+}
+
+static void on_safe(void *arg)
+{
+	const struct service *const service = arg;
+	if (service->replay != NULL)
+		replay_kick(service->replay);
 }
 
 static void on_read_state(bool is_up, void *arg)
@@ -335,6 +354,8 @@ static void on_schema(enum schema_result result, const char *why, void *arg)
 		break;
 	}
 	service->is_checked = true;
+	post_open(service->post);
+	quarantine_start(service->quarantine);
 	struct publish_config config = {.database_url = service->config->secret_database_url,
 		.entropy = &service->entropy,
 		.stores = service->stores};
@@ -426,35 +447,6 @@ static void on_api_answer(enum api_route route, unsigned status, int64_t took_us
 	meters_request(&service->meters, route, status, took_us);
 }
 
-static void on_health(struct admin_health *health, void *arg)
-{
-	const struct service *const service = arg;
-	health->is_ready = service->is_ready && !service->is_stopping;
-	if (!redis_is_up(service->redis))
-		health->degraded[health->degraded_count++] = "redis";
-	if (!db_is_up(service->read_db) || !post_is_up(service->post))
-		health->degraded[health->degraded_count++] = "postgres";
-	if (service->timer != NULL && timer_counts(service->timer)->waiting > 0)
-		health->degraded[health->degraded_count++] = "orders_waiting";
-}
-
-static void on_metrics(struct buf *out, void *arg)
-{
-	const struct service *const service = arg;
-	const bool has_publish = service->publish != NULL;
-	const struct meters_gauges gauges = {.connections = conn_server_counts(service->server),
-		.redis = {redis_counts(service->redis),
-			has_publish ? publish_redis_counts(service->publish) : NULL},
-		.publish = has_publish ? publish_counts(service->publish) : NULL,
-		.timer = service->timer != NULL ? timer_counts(service->timer) : NULL,
-		.wall_us = clock_wall_us(),
-		.queued = post_queued(service->post),
-		.jobs = webhook_jobs(service->webhook),
-		.stores = stores_count(service->stores),
-		.now_us = loop_now_us(service->loop)};
-	meters_write(&service->meters, &gauges, out);
-}
-
 static void on_hangup(int signal_number, void *arg)
 {
 	struct service *const service = arg;
@@ -483,6 +475,7 @@ static void on_terminate(int signal_number, void *arg)
 	service->is_stopping = true;
 	if (service->timer != NULL)
 		timer_stop(service->timer);
+	stop_replay(service);
 	handover_free(service->handover);
 	service->handover = NULL;
 	loop_timer_clear(service->takeover_limit);
@@ -502,7 +495,9 @@ static void on_drained(void *arg)
 {
 	struct service *const service = arg;
 	const bool is_over = webhook_jobs(service->webhook) == 0 &&
-			     (service->timer == NULL || timer_is_idle(service->timer));
+			     (service->timer == NULL || timer_is_idle(service->timer)) &&
+			     replay_is_idle(service->replay) &&
+			     quarantine_is_idle(service->quarantine);
 	if (!is_over && service->last_looks++ < LAST_JOBS_MAX)
 		loop_timer_set(service->last_jobs, LAST_JOBS_US);
 	else

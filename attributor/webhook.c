@@ -10,15 +10,14 @@
 
 #include "clock.h"
 #include "event_json.h"
+#include "event_seal.h"
 #include "log.h"
 #include "problem.h"
 #include "seal.h"
 #include "timestamp.h"
 
 #define JOB_MAGIC     0x30b5e7a1
-#define CONTEXT_MAX   (EVENT_ID_MAX + 32) /* "event <store> <webhook-id>" */
-#define SEGMENTS      4                   /* v1 stores STORE events */
-#define SEGMENT_MAX   64
+#define ACCEPTED      "{\"status\":\"accepted\"}"
 #define REPLY_HEADERS "Cache-Control: no-store\r\n"
 #define CODE_AWAY     "database_unavailable"
 #define DETAIL_AWAY   "the event could not be stored in time; send it again"
@@ -32,10 +31,13 @@ static const struct problem problem_not_json = {.status = 415,
 struct job {
 	unsigned magic;
 	struct webhook *webhook;
-	struct job *next, *previous; /* by arrival, until answered */
+	struct job *next, *previous; /* by arrival, until answered or late */
 	struct conn_server *server;
 	struct conn_ref ref;
-	bool is_answered;
+	bool is_answered, is_listed;
+	/* Who will call it again; it lives as long as one of them. */
+	bool is_asking, is_looking, is_posting, is_spooling;
+	bool is_late;   /* past its deadline */
 	bool has_asked; /* the store was read again for this job */
 	bool is_json;   /* what its Content-Type and Content-Encoding say */
 	int64_t arrived_us, due_us;
@@ -57,14 +59,12 @@ struct webhook {
 	struct loop *loop;
 	struct webhook_config config;
 	struct problem_page page;
-	struct job *head, *tail; /* unanswered, oldest first */
+	struct job *head, *tail; /* listed, oldest first */
 	struct loop_timer *deadline;
 	unsigned jobs;
 	size_t bytes;
 };
 
-static bool is_json(const struct http_request *request);
-static struct str header_once(const struct http_request *request, const char *name);
 static struct job *job_new(struct webhook *webhook, const struct http_request *request);
 static void keep(char **at, struct str text, struct str *kept);
 static void step_verify(struct job *job);
@@ -74,12 +74,14 @@ static void on_known(enum post_known known, struct str answer, void *arg);
 static void refuse_invalid(struct job *job);
 static void step_clicks(struct job *job);
 static void on_clicks(void *arg);
-static bool hide_customer(struct job *job);
-static bool hide(struct job *job, struct str *hash);
-static bool seal_body(struct job *job);
 static void on_posted(struct post_item *item, const struct post_outcome *outcome);
 static void on_deadline(void *arg);
 static void give_up(struct job *job);
+static bool answer_waiting(struct job *job);
+static void spool(struct job *job);
+static void on_spooled(bool is_safe, void *arg);
+static void answer_accepted(struct job *job);
+static void answer_reused(struct job *job);
 static void answer_json(struct job *job, struct str body, enum meters_result result);
 static void answer_problem(
 	struct job *job, const struct problem *problem, enum meters_result result);
@@ -89,37 +91,6 @@ static void note_answer(struct job *job, unsigned status, enum meters_result res
 static void unlink_job(struct job *job);
 static void job_end(struct job *job);
 static struct job *checked(void *arg);
-
-enum webhook_path webhook_path_parse(struct str raw_path, uint32_t *store_id)
-{
-	char texts[SEGMENTS][SEGMENT_MAX];
-	size_t lens[SEGMENTS];
-	struct str rest = raw_path, segment;
-	unsigned count = 0;
-	if (!str_has_prefix(rest, STR("/")))
-		return WEBHOOK_PATH_OTHER;
-	rest = (struct str){rest.data + 1, rest.len - 1};
-	bool has_more = true;
-	while (has_more) {
-		has_more = str_cut(rest, '/', &segment, &rest);
-		if (count == SEGMENTS)
-			return WEBHOOK_PATH_OTHER;
-		if (!percent_decode(segment, false, texts[count], SEGMENT_MAX, &lens[count]))
-			return segment.len > SEGMENT_MAX ? WEBHOOK_PATH_OTHER : WEBHOOK_PATH_BAD;
-		if (memchr(texts[count], '\0', lens[count]) != NULL)
-			return WEBHOOK_PATH_BAD;
-		count++;
-	}
-	if (count != SEGMENTS || !str_equal((struct str){texts[0], lens[0]}, STR("v1")) ||
-		!str_equal((struct str){texts[1], lens[1]}, STR("stores")) ||
-		!str_equal((struct str){texts[3], lens[3]}, STR("events")))
-		return WEBHOOK_PATH_OTHER;
-	uint64_t id = 0;
-	if (!str_parse_u64((struct str){texts[2], lens[2]}, UINT32_MAX, &id) || id == 0)
-		return WEBHOOK_PATH_NO_STORE;
-	*store_id = (uint32_t)id;
-	return WEBHOOK_PATH_EVENTS;
-}
 
 struct webhook *webhook_new(struct loop *loop, const struct webhook_config *config, struct err *err)
 {
@@ -157,7 +128,7 @@ unsigned webhook_head(
 		problem = (struct problem){.status = 413,
 			.code = "too_large",
 			.detail = "a body may have 262144 bytes"};
-	else if (is_known && !is_json(request))
+	else if (is_known && !webhook_is_json(request))
 		problem = problem_not_json;
 	/* A store that is not known here may be new: that is asked, and 404 or 415 come later. */
 	else if (!stores_is_loaded(stores))
@@ -211,41 +182,11 @@ void webhook_free(struct webhook *webhook)
 	free(webhook);
 }
 
-static bool is_json(const struct http_request *request)
-{
-	if (http_header_find(request, "content-encoding") != NULL)
-		return false;
-	const struct http_header *const header = http_header_find(request, "content-type");
-	if (header == NULL)
-		return true;
-	struct str type, parameters;
-	str_cut(header->value, ';', &type, &parameters);
-	type = str_trim(type);
-	const struct str suffix = STR("+json");
-	return str_equal_nocase(type, STR("application/json")) ||
-	       (type.len > suffix.len &&
-		       str_equal_nocase((struct str){type.data + type.len - suffix.len, suffix.len},
-			       suffix));
-}
-
-/* Empty when it is absent or there twice. */
-static struct str header_once(const struct http_request *request, const char *name)
-{
-	struct str value = {0};
-	unsigned count = 0;
-	for (unsigned i = 0; i < request->header_count; i++)
-		if (str_equal_nocase(request->headers[i].name, str_from(name))) {
-			value = request->headers[i].value;
-			count++;
-		}
-	return count == 1 ? value : (struct str){0};
-}
-
 static struct job *job_new(struct webhook *webhook, const struct http_request *request)
 {
-	const struct verify_headers raw = {header_once(request, "webhook-id"),
-		header_once(request, "webhook-timestamp"),
-		header_once(request, "webhook-signature")};
+	const struct verify_headers raw = {webhook_header_once(request, "webhook-id"),
+		webhook_header_once(request, "webhook-timestamp"),
+		webhook_header_once(request, "webhook-signature")};
 	const size_t bytes = raw.id.len + raw.timestamp.len + raw.signature.len + request->body.len;
 	struct job *const job = malloc(sizeof(*job) + bytes);
 	if (job == NULL)
@@ -257,7 +198,7 @@ static struct job *job_new(struct webhook *webhook, const struct http_request *r
 	keep(&at, raw.signature, &job->headers.signature);
 	keep(&at, request->body, &job->body);
 	webhook_path_parse(request->path, &job->store_id);
-	job->is_json = is_json(request);
+	job->is_json = webhook_is_json(request);
 	job->received_us = clock_wall_us();
 	job->arrived_us = loop_now_us(webhook->loop);
 	job->due_us = job->arrived_us + webhook->config.order_deadline_us;
@@ -267,6 +208,7 @@ static struct job *job_new(struct webhook *webhook, const struct http_request *r
 	else
 		webhook->head = job;
 	webhook->tail = job;
+	job->is_listed = true;
 	webhook->jobs++;
 	webhook->bytes += job->body.len;
 	if (!loop_timer_is_set(webhook->deadline))
@@ -297,9 +239,10 @@ static void step_verify(struct job *job)
 		}
 	}
 	if ((store == NULL || job->verified == VERIFY_BAD_SIGNATURE) && !job->has_asked) {
-		job->has_asked = true;
+		job->has_asked = job->is_asking = true;
 		if (stores_ask_again(stores, job->store_id, on_store, job))
 			return;
+		job->is_asking = false;
 	}
 	if (store == NULL)
 		answer_problem(job, &problem_unknown_store, METERS_REFUSED);
@@ -319,6 +262,7 @@ static void step_verify(struct job *job)
 static void on_store(bool is_ok, void *arg)
 {
 	struct job *const job = checked(arg);
+	job->is_asking = false;
 	if (job->is_answered) {
 		job_end(job);
 	} else if (!is_ok && stores_find(job->webhook->config.stores, job->store_id) == NULL) {
@@ -342,6 +286,8 @@ static void step_parse(struct job *job, const struct store *store)
 	}
 	switch (event_json_parse(job->body, &defaults, &job->event, &job->fault)) {
 	case EVENT_JSON_OK:
+		if (answer_waiting(job))
+			break;
 		step_clicks(job);
 		return;
 	case EVENT_JSON_MALFORMED:
@@ -353,13 +299,17 @@ static void step_parse(struct job *job, const struct store *store)
 		break;
 	case EVENT_JSON_INVALID:
 		/* 409 comes before 422. */
+		if (answer_waiting(job))
+			break;
 		job->known = (struct post_known_query){.store_id = job->store_id,
 			.event_id = job->headers.id,
 			.fn = on_known,
 			.arg = job};
 		memcpy(job->known.body_sha256, job->item.body_sha256, POST_BODY_HASH_BYTES);
+		job->is_asking = true;
 		if (post_ask_known(job->webhook->config.read_db, &job->known))
 			return;
+		job->is_asking = false;
 		refuse_invalid(job);
 		break;
 	case EVENT_JSON_NO_MEMORY:
@@ -372,14 +322,11 @@ static void step_parse(struct job *job, const struct store *store)
 static void on_known(enum post_known known, struct str answer, void *arg)
 {
 	struct job *const job = checked(arg);
+	job->is_asking = false;
 	if (!job->is_answered)
 		switch (known) {
 		case POST_KNOWN_OTHER:
-			answer_problem(job,
-				&(struct problem){.status = 409,
-					.code = "webhook_id_reused",
-					.detail = "this webhook-id was seen with another body"},
-				METERS_REFUSED);
+			answer_reused(job);
 			break;
 		case POST_KNOWN_SAME: /* valid then: a setting of the store has changed since */
 			answer_json(job, answer, METERS_DUPLICATE);
@@ -404,12 +351,25 @@ static void refuse_invalid(struct job *job)
 
 static void step_clicks(struct job *job)
 {
-	if (!event_keep(job->event, job->headers.id, &job->event->event_id) ||
-		!hide_customer(job) || !seal_body(job)) {
+	const struct keyring *const ring = &job->webhook->config.keys->ring;
+	const struct event_name name = {job->store_id, job->headers.id};
+	if (event_keep(job->event, job->headers.id, &job->event->event_id) &&
+		event_hide_customer(job->event, ring))
+		job->sealed = event_seal(
+			EVENT_PART_BODY, &name, job->body, ring, job->webhook->config.entropy);
+	if (job->sealed == NULL) {
 		answer_failed(job, "no memory or no random bytes");
 		job_end(job);
 		return;
 	}
+	job->item.store_id = job->store_id;
+	job->item.event = job->event;
+	job->item.sealed_body =
+		(struct str){(const char *)job->sealed, job->body.len + SEAL_OVERHEAD};
+	job->item.body_bytes = job->body.len;
+	job->item.done = on_posted;
+	job->item.arg = job;
+	job->is_looking = true;
 	job->lookup = (struct clicks_lookup){.event = job->event, .fn = on_clicks, .arg = job};
 	clicks_find(job->webhook->config.clicks, &job->lookup);
 }
@@ -417,64 +377,26 @@ static void step_clicks(struct job *job)
 static void on_clicks(void *arg)
 {
 	struct job *const job = checked(arg);
-	if (job->is_answered) {
-		job_end(job);
-		return;
-	}
-	job->item.store_id = job->store_id;
-	job->item.event = job->event;
-	job->item.body_bytes = job->body.len;
-	job->item.done = on_posted;
-	job->item.arg = job;
-	if (post_submit(job->webhook->config.post, &job->item))
-		return;
-	answer_away(job);
-	job_end(job);
+	job->is_looking = false;
+	job->is_posting = !job->is_late && post_submit(job->webhook->config.post, &job->item);
+	if (!job->is_posting)
+		spool(job);
 }
 
-/* What is kept of a customer is an HMAC of the hash that the sender made. */
-static bool hide_customer(struct job *job)
-{
-	return hide(job, &job->event->customer_phone) && hide(job, &job->event->customer_email);
-}
-
-static bool hide(struct job *job, struct str *hash)
-{
-	uint8_t keyed[SEAL_HASH_BYTES];
-	char hex[2 * SEAL_HASH_BYTES];
-	if (hash->len == 0)
-		return true;
-	if (!seal_person(&job->webhook->config.keys->ring, *hash, keyed))
-		return false;
-	hex_encode(hex, keyed, sizeof(keyed));
-	return event_keep(job->event, (struct str){hex, sizeof(hex)}, hash);
-}
-
-static bool seal_body(struct job *job)
-{
-	char context[CONTEXT_MAX];
-	struct err err = {0};
-	const int len = snprintf(
-		context, sizeof(context), "event %u %.*s", job->store_id, STR_ARG(job->headers.id));
-	job->sealed = malloc(job->body.len + SEAL_OVERHEAD);
-	if (job->sealed == NULL || len < 0 || (size_t)len >= sizeof(context))
-		return false;
-	job->item.sealed_body =
-		(struct str){(const char *)job->sealed, job->body.len + SEAL_OVERHEAD};
-	return seal_encrypt(&job->webhook->config.keys->ring, SEAL_BODY,
-		job->webhook->config.entropy, (struct str){context, (size_t)len}, job->body,
-		job->sealed, &err);
-}
-
+/* Once it is on its way to the disk only Postgres's yes is quicker: who then refuses it is found
+ * again by the replay. */
 static void on_posted(struct post_item *item, const struct post_outcome *outcome)
 {
 	struct job *const job = checked(item->arg);
+	job->is_posting = false;
 	if (!job->is_answered)
 		switch (outcome->status) {
 		case POST_DONE:
 			answer_json(job, outcome->answer, outcome->result);
 			break;
 		case POST_REFUSED:
+			if (job->is_spooling)
+				return;
 			answer_problem(job,
 				&(struct problem){.status = outcome->http_status,
 					.code = outcome->code,
@@ -483,13 +405,29 @@ static void on_posted(struct post_item *item, const struct post_outcome *outcome
 				METERS_REFUSED);
 			break;
 		case POST_UNAVAILABLE:
-			answer_away(job);
-			break;
-		case POST_FAILED:
-			answer_failed(job, "not posted");
-			break;
+		case POST_FAILED: /* nothing is lost: the replay puts it into quarantine */
+			if (!job->is_spooling)
+				spool(job);
+			return;
 		}
 	job_end(job);
+}
+
+/* A repeat of what waits on the disk. */
+static bool answer_waiting(struct job *job)
+{
+	switch (backlog_find(job->webhook->config.backlog, job->store_id, job->headers.id,
+		job->item.body_sha256)) {
+	case BACKLOG_NEW:
+		return false;
+	case BACKLOG_SAME:
+		answer_accepted(job);
+		break;
+	case BACKLOG_OTHER:
+		answer_reused(job);
+		break;
+	}
+	return true;
 }
 
 static void on_deadline(void *arg)
@@ -502,15 +440,61 @@ static void on_deadline(void *arg)
 		loop_timer_set(webhook->deadline, webhook->head->due_us - now_us);
 }
 
-/* The one place where an event that was good goes unstored: its sender has to come again. A local
- * spool, asked here before the answer, would take it instead. What is already on its way to
- * Postgres may still commit; the repeat then finds it. */
+/* What is already on its way to Postgres may still commit; the replay then finds it. */
 static void give_up(struct job *job)
 {
 	stats_add(&job->webhook->config.meters->late, 1);
+	unlink_job(job);
+	job->is_late = true;
+	if (job->is_spooling || job->is_looking) /* the one is quick, the other nearly over */
+		return;
+	if (job->is_posting) {
+		job->is_posting = !post_cancel(job->webhook->config.post, &job->item);
+		spool(job);
+	} else if (job->fault.code != NULL) {
+		refuse_invalid(job);
+	} else {
+		answer_away(job);
+	}
+}
+
+static void spool(struct job *job)
+{
+	job->is_spooling = backlog_add(job->webhook->config.backlog, &job->item, on_spooled, job);
+	if (job->is_spooling)
+		return;
 	answer_away(job);
-	if (job->item.is_waiting && post_cancel(job->webhook->config.post, &job->item))
-		job_end(job);
+	job_end(job);
+}
+
+static void on_spooled(bool is_safe, void *arg)
+{
+	struct job *const job = checked(arg);
+	job->is_spooling = false;
+	if (!job->is_answered && is_safe)
+		answer_accepted(job);
+	else if (!job->is_answered)
+		answer_away(job);
+	job_end(job);
+}
+
+static void answer_accepted(struct job *job)
+{
+	conn_server_reply(job->server, job->ref,
+		&(struct conn_reply){.status = 202,
+			.headers = STR(REPLY_HEADERS),
+			.content_type = "application/json",
+			.body = STR(ACCEPTED)});
+	note_answer(job, 202, METERS_ACCEPTED);
+}
+
+static void answer_reused(struct job *job)
+{
+	answer_problem(job,
+		&(struct problem){.status = 409,
+			.code = "webhook_id_reused",
+			.detail = "this webhook-id was seen with another body"},
+		METERS_REFUSED);
 }
 
 static void answer_json(struct job *job, struct str body, enum meters_result result)
@@ -558,7 +542,8 @@ static void note_answer(struct job *job, unsigned status, enum meters_result res
 	meters_request(
 		meters, METERS_EVENTS, status, loop_now_us(job->webhook->loop) - job->arrived_us);
 	job->is_answered = true;
-	unlink_job(job);
+	if (job->is_listed)
+		unlink_job(job);
 }
 
 static void unlink_job(struct job *job)
@@ -573,11 +558,14 @@ static void unlink_job(struct job *job)
 	else
 		webhook->tail = job->previous;
 	job->next = job->previous = NULL;
+	job->is_listed = false;
 }
 
-/* Nothing will call it any more. */
+/* Unless somebody is still to call it. */
 static void job_end(struct job *job)
 {
+	if (job->is_asking || job->is_looking || job->is_posting || job->is_spooling)
+		return;
 	assert(job->is_answered);
 	job->webhook->jobs--;
 	job->webhook->bytes -= job->body.len;

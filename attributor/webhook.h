@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * POST /v1/stores/STORE/events: from a signed body to an answer. Verify, parse, look the clicks up,
- * post; the answer when it has committed, or 503 at the order deadline. */
+ * post; the answer when it has committed, or, at the order deadline or without Postgres, when it is
+ * safe on local disk. */
 #ifndef WASL_WEBHOOK_H
 #define WASL_WEBHOOK_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "backlog.h"
 #include "clicks.h"
 #include "conn.h"
 #include "entropy.h"
@@ -25,6 +27,7 @@ struct webhook_config {
 	struct keys *keys;
 	struct clicks *clicks;
 	struct post *post;
+	struct backlog *backlog;
 	struct db *read_db;
 	struct entropy *entropy;
 	struct meters *meters;
@@ -37,8 +40,12 @@ enum webhook_path {
 	WEBHOOK_PATH_NO_STORE, /* an events path whose store can't be: 404 */
 	WEBHOOK_PATH_EVENTS,
 };
-/* Pure. */
+/* webhook_head.c, pure. */
 enum webhook_path webhook_path_parse(struct str raw_path, uint32_t *store_id);
+/* Whether Content-Type and Content-Encoding let it be JSON. */
+bool webhook_is_json(const struct http_request *request);
+/* Empty when it is absent or there twice. */
+struct str webhook_header_once(const struct http_request *request, const char *name);
 
 struct webhook;
 struct webhook *webhook_new(
@@ -50,7 +57,7 @@ unsigned webhook_head(
 void webhook_request(struct webhook *webhook, struct conn_server *server, struct conn_ref ref,
 	const struct http_request *request);
 unsigned webhook_jobs(const struct webhook *webhook);
-/* Its jobs must be over: free what they wait for (stores, clicks, post) before. */
+/* Its jobs must be over: free what they wait for (stores, clicks, post, backlog) before. */
 void webhook_free(struct webhook *webhook);
 
 #endif

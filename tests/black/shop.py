@@ -82,10 +82,10 @@ class Shop:
         return self.stack.send_event(self.store, event, webhook_id=webhook_id, **options)
 
     def insist(self, event, webhook_id):
-        """As a sender does: again after a 503, under the same webhook-id."""
+        """As a sender does: again after a 503, under the same webhook-id; and after a 202, for the answer."""
         for _ in range(INSIST_MAX):
             answer = self.send(event, webhook_id)
-            if answer.status != 503:
+            if answer.status not in (202, 503):
                 break
         return answer
 

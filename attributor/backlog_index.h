@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Which webhook-ids wait in the spool, and with which bodies: a hash table in memory, with an upper
+ * bound. */
+#ifndef WASL_BACKLOG_INDEX_H
+#define WASL_BACKLOG_INDEX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "backlog_record.h"
+
+#define BACKLOG_INDEX_MAX (1u << 20) /* events; 52 MiB of memory when it is full */
+
+enum backlog_seen { BACKLOG_NEW = 0, BACKLOG_SAME, BACKLOG_OTHER };
+
+struct backlog_slot;
+struct backlog_index {
+	struct backlog_slot *slots;
+	unsigned slot_count; /* a power of two; 0: none yet */
+	unsigned used;
+};
+
+void backlog_index_init(struct backlog_index *index);
+void backlog_index_release(struct backlog_index *index);
+/* Is there room for one more? */
+bool backlog_index_has_room(const struct backlog_index *index);
+/* Of the record its store, webhook-id and hash count, here as below. Adding the same again counts
+ * it; another body under the same id is counted with the first. False: no room or no memory. */
+bool backlog_index_add(struct backlog_index *index, const struct backlog_record *record);
+enum backlog_seen backlog_index_find(
+	const struct backlog_index *index, const struct backlog_record *record);
+/* Takes back one add; of what is not there it does nothing. */
+void backlog_index_remove(struct backlog_index *index, const struct backlog_record *record);
+
+#endif
