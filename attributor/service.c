@@ -18,6 +18,8 @@
 #define READ_CONNECT_DEADLINE_US  (5 * US_PER_S)
 #define READ_RUN_DEADLINE_US      (10 * US_PER_S)
 #define CHECK_AGAIN_US            (1 * US_PER_S)
+#define CHECK_REFUSED_US          (5 * US_PER_S)
+#define START_GRACE_US            (1 * US_PER_S) /* then a snapshot is as good as Postgres */
 #define PARTITIONS_US             (24 * 3600 * US_PER_S)
 #define LAST_JOBS_US              (20 * US_PER_MS) /* between looks at what is still under way */
 #define LAST_JOBS_MAX             300              /* looks: 6 s, over a posting run's deadline */
@@ -37,6 +39,10 @@ static void stop(struct service *service);
 static void stop_replay(struct service *service);
 static void on_read_state(bool is_up, void *arg);
 static void on_check_again(void *arg);
+static void on_start_grace(void *arg);
+static void refuse_schema(struct service *service, const char *why);
+static bool start_timer(struct service *service);
+static void become_ready(struct service *service, const char *from);
 static void on_schema(enum schema_result result, const char *why, void *arg);
 static void load_stores(struct service *service);
 static void on_stores(bool is_ok, void *arg);
@@ -82,13 +88,14 @@ static bool start(struct service *service, struct err *err)
 	if (service->loop == NULL)
 		return false;
 	service->check_again = loop_timer_new(service->loop, on_check_again, service);
+	service->start_grace = loop_timer_new(service->loop, on_start_grace, service);
 	service->housekeeping = loop_timer_new(service->loop, on_housekeeping, service);
 	service->last_jobs = loop_timer_new(service->loop, on_drained, service);
 	service->drain_limit = loop_timer_new(service->loop, on_drain_limit, service);
 	service->takeover_limit = loop_timer_new(service->loop, on_takeover_limit, service);
-	if (service->check_again == NULL || service->housekeeping == NULL ||
-		service->last_jobs == NULL || service->drain_limit == NULL ||
-		service->takeover_limit == NULL)
+	if (service->check_again == NULL || service->start_grace == NULL ||
+		service->housekeeping == NULL || service->last_jobs == NULL ||
+		service->drain_limit == NULL || service->takeover_limit == NULL)
 		return err_set(err, ERR_LIMIT, 0, "no memory for timers");
 	return start_stores(service, err) && start_post(service, err) &&
 	       start_webhook(service, err) && start_listeners(service, err) &&
@@ -123,7 +130,10 @@ static bool start_stores(struct service *service, struct err *err)
 	if (service->stores == NULL)
 		return false;
 	stores_on_unknown_slot(service->stores, on_unknown_slot, service);
-	return true;
+	service->snapshot = stores_snapshot_new(
+		service->loop, service->config->state_dir, service->stores, err);
+	loop_timer_set(service->start_grace, START_GRACE_US);
+	return service->snapshot != NULL;
 }
 
 static bool start_post(struct service *service, struct err *err)
@@ -259,8 +269,13 @@ static void on_handed_over(void *arg)
 
 static void on_takeover_limit(void *arg)
 {
+	struct service *const service = arg;
+	if (stores_is_loaded(service->stores)) {
+		become_ready(service, "snapshot");
+		return;
+	}
 	log_error("takeover_failed", LOG_TEXT("reason", "no stores"));
-	end(arg, EXIT_FAILURE);
+	end(service, EXIT_FAILURE);
 }
 
 /* What waits on something is told before what it would go on with is gone: Redis, then the reading
@@ -275,6 +290,7 @@ static void stop(struct service *service)
 	redis_free(service->redis);
 	db_free(service->read_db);
 	publish_free(service->publish);
+	stores_snapshot_free(service->snapshot);
 	stores_free(service->stores);
 	post_free(service->post);
 	backlog_free(service->backlog); /* what it makes safe now is still answered */
@@ -289,6 +305,7 @@ static void stop(struct service *service)
 	webhook_free(service->webhook);
 	clicks_free(service->clicks);
 	loop_timer_free(service->check_again);
+	loop_timer_free(service->start_grace);
 	loop_timer_free(service->housekeeping);
 	loop_timer_free(service->last_jobs);
 	loop_timer_free(service->drain_limit);
@@ -335,8 +352,30 @@ static void on_check_again(void *arg)
 	struct service *const service = arg;
 	if (!service->is_checked)
 		schema_check_start(&service->check);
-	else if (!stores_is_loaded(service->stores))
+	else if (!stores_is_fresh(service->stores))
 		load_stores(service);
+}
+
+/* Postgres is not here, or not well: webhooks are taken by what an earlier process knew. */
+static void on_start_grace(void *arg)
+{
+	struct service *const service = arg;
+	if (stores_is_loaded(service->stores) && service->is_open)
+		become_ready(service, "snapshot");
+}
+
+/* Who takes webhooks already goes on taking them; who has just begun says so and ends. */
+static void refuse_schema(struct service *service, const char *why)
+{
+	if (!service->is_ready) {
+		log_error("start_refused", LOG_TEXT("reason", why));
+		end(service, EXIT_FAILURE);
+		return;
+	}
+	if (!service->is_schema_wrong)
+		log_error("posting_stopped", LOG_TEXT("reason", why));
+	service->is_schema_wrong = true;
+	loop_timer_set(service->check_again, CHECK_REFUSED_US);
 }
 
 static void on_schema(enum schema_result result, const char *why, void *arg)
@@ -344,8 +383,7 @@ static void on_schema(enum schema_result result, const char *why, void *arg)
 	struct service *const service = arg;
 	switch (result) {
 	case SCHEMA_REFUSED:
-		log_error("start_refused", LOG_TEXT("reason", why));
-		end(service, EXIT_FAILURE);
+		refuse_schema(service, why);
 		return;
 	case SCHEMA_UNREACHABLE:
 		loop_timer_set(service->check_again, CHECK_AGAIN_US);
@@ -354,6 +392,7 @@ static void on_schema(enum schema_result result, const char *why, void *arg)
 		break;
 	}
 	service->is_checked = true;
+	service->is_schema_wrong = false;
 	post_open(service->post);
 	quarantine_start(service->quarantine);
 	struct publish_config config = {.database_url = service->config->secret_database_url,
@@ -379,10 +418,15 @@ static void load_stores(struct service *service)
 static void on_stores(bool is_ok, void *arg)
 {
 	struct service *const service = arg;
-	if (!is_ok && !stores_is_loaded(service->stores))
+	if (!is_ok && !stores_is_fresh(service->stores))
 		loop_timer_set(service->check_again, CHECK_AGAIN_US);
-	if (!is_ok || service->is_ready)
+	if (!is_ok || (service->timer == NULL && !start_timer(service)))
 		return;
+	become_ready(service, "postgres");
+}
+
+static bool start_timer(struct service *service)
+{
 	struct err err = {0};
 	service->timer = timer_new(service->loop,
 		&(struct timer_config){.database_url = service->config->secret_database_url,
@@ -394,10 +438,17 @@ static void on_stores(bool is_ok, void *arg)
 	if (service->timer == NULL) {
 		log_error("start_failed", LOG_TEXT("reason", err.msg));
 		end(service, EXIT_FAILURE);
-		return;
 	}
+	return service->timer != NULL;
+}
+
+static void become_ready(struct service *service, const char *from)
+{
+	struct err err = {0};
+	if (service->is_ready)
+		return;
 	service->is_ready = true;
-	log_info("ready", LOG_NUM("stores", stores_count(service->stores)));
+	log_info("ready", LOG_NUM("stores", stores_count(service->stores)), LOG_TEXT("from", from));
 	if (!service->is_open && !service->is_stopping && !listen_public(service, &err)) {
 		log_error("start_failed", LOG_TEXT("reason", err.msg));
 		end(service, EXIT_FAILURE);

@@ -17,6 +17,7 @@
 #include "replay.h"
 #include "schema_check.h"
 #include "stores.h"
+#include "stores_snapshot.h"
 #include "timer.h"
 #include "webhook.h"
 
@@ -28,6 +29,7 @@ struct service {
 	char **argv;
 	int exit_code;
 	bool is_checked, is_ready, is_stopping;
+	bool is_schema_wrong; /* nothing is posted until it is migrated */
 	unsigned last_looks;
 	int64_t partitions_us; /* loop time when they were last made; 0: never */
 	struct entropy entropy;
@@ -38,6 +40,7 @@ struct service {
 	struct db *read_db;
 	struct schema_check check;
 	struct stores *stores;
+	struct stores_snapshot *snapshot;
 	struct clicks *clicks;
 	struct post *post;
 	char spool_folder[SPOOL_FOLDER_MAX];
@@ -54,7 +57,8 @@ struct service {
 	struct listeners listeners;
 	struct handover *handover;
 	bool is_open; /* the public listener is served */
-	struct loop_timer *check_again, *housekeeping, *last_jobs, *drain_limit, *takeover_limit;
+	struct loop_timer *check_again, *start_grace, *housekeeping, *last_jobs, *drain_limit,
+		*takeover_limit;
 };
 
 /* service_report.c, for /readyz and /metrics; arg is the service. */

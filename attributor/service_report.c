@@ -23,6 +23,8 @@ void service_health(struct admin_health *health, void *arg)
 		health->degraded[health->degraded_count++] = "quarantine";
 	if (service->meters.is_refused || replay_counts(service->replay)->is_stopped)
 		health->degraded[health->degraded_count++] = "posting";
+	if (service->is_schema_wrong)
+		health->degraded[health->degraded_count++] = "schema";
 }
 
 void service_metrics(struct buf *out, void *arg)

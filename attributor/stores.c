@@ -10,21 +10,13 @@
 
 #include "buf.h"
 #include "log.h"
-#include "seal.h"
+#include "stores_parts.h"
 
 #define SLOTS_FIRST   64   /* a power of two */
 #define ASKS_MAX      4096 /* callers that wait; more are told no */
 #define STRANGERS_MAX 256  /* unknown ids remembered as asked for */
-#define SEALED_MAX    (VERIFY_SECRET_MAX + SEAL_OVERHEAD)
 #define IDS_TEXT_MAX  (ASKS_MAX * 12)
 #define CONTEXT_MAX   32 /* "store 4294967295" */
-
-struct entry {
-	struct store store; /* store_id 0: free */
-	uint8_t sealed[VERIFY_SECRETS_MAX][SEALED_MAX];
-	uint8_t sealed_len[VERIFY_SECRETS_MAX]; /* 0: none */
-	int64_t asked_us;
-};
 
 struct ask {
 	struct ask *next;
@@ -45,10 +37,13 @@ struct stores {
 	stores_unknown_fn *on_unknown; /* may be NULL */
 	void *on_unknown_arg;
 	struct loop_defer *begin;
-	struct entry *entries;
+	struct stores_entry *entries;
 	unsigned slots, count;
-	bool is_loaded, is_under_way, is_whole; /* is_whole: the query under way reads all */
-	struct ask *waiting, *asked;            /* for the next query; of the one under way */
+	stores_change_fn *on_change; /* may be NULL */
+	void *on_change_arg;
+	bool is_loaded, is_fresh, is_under_way,
+		is_whole;            /* is_whole: the query under way reads all */
+	struct ask *waiting, *asked; /* for the next query; of the one under way */
 	unsigned ask_count;
 	struct stranger strangers[STRANGERS_MAX];
 	unsigned stranger_next;
@@ -81,12 +76,13 @@ static bool run_query(struct stores *stores);
 static void on_rows(const struct db_result *result, void *arg);
 static void take_row(struct stores *stores, const struct db_rows *rows, unsigned row);
 static void take_terms(struct store_terms *terms, const struct db_rows *rows, unsigned row);
-static void take_secret(struct entry *entry, unsigned index, struct str hex);
-static void open_secrets(const struct stores *stores, struct entry *entry);
-static bool open_secret(const struct stores *stores, const struct entry *entry, unsigned index,
-	struct verify_secret *secret, struct err *err);
+static void take_secret(struct stores_entry *entry, unsigned index, struct str hex);
+static void open_secrets(const struct stores *stores, struct stores_entry *entry);
+static bool open_secret(const struct stores *stores, const struct stores_entry *entry,
+	unsigned index, struct verify_secret *secret, struct err *err);
 static void tell_all(struct ask *asks, bool is_ok);
-static struct entry *slot_of(const struct entry *entries, unsigned slots, uint32_t store_id);
+static struct stores_entry *slot_of(
+	const struct stores_entry *entries, unsigned slots, uint32_t store_id);
 static bool grow(struct stores *stores);
 
 struct stores *stores_new(
@@ -108,7 +104,7 @@ struct stores *stores_new(
 
 const struct store *stores_find(const struct stores *stores, uint32_t store_id)
 {
-	const struct entry *const entry = slot_of(stores->entries, stores->slots, store_id);
+	const struct stores_entry *const entry = slot_of(stores->entries, stores->slots, store_id);
 	return entry->store.store_id == store_id ? &entry->store : NULL;
 }
 
@@ -155,9 +151,55 @@ void stores_on_unknown_slot(struct stores *stores, stores_unknown_fn *fn, void *
 	stores->on_unknown_arg = arg;
 }
 
+void stores_on_change(struct stores *stores, stores_change_fn *fn, void *arg)
+{
+	stores->on_change = fn;
+	stores->on_change_arg = arg;
+}
+
 bool stores_is_loaded(const struct stores *stores)
 {
 	return stores->is_loaded;
+}
+
+bool stores_is_fresh(const struct stores *stores)
+{
+	return stores->is_fresh;
+}
+
+void stores_set_loaded(struct stores *stores)
+{
+	stores->is_loaded = true;
+}
+
+const struct stores_entry *stores_next(const struct stores *stores, unsigned *at)
+{
+	while (*at < stores->slots) {
+		const struct stores_entry *const entry = &stores->entries[(*at)++];
+		if (entry->store.store_id != 0)
+			return entry;
+	}
+	return NULL;
+}
+
+void stores_put(struct stores *stores, const struct stores_entry *fresh)
+{
+	const uint32_t store_id = fresh->store.store_id;
+	struct stores_entry *entry = slot_of(stores->entries, stores->slots, store_id);
+	if (entry->store.store_id == 0) {
+		if (stores->count == STORES_MAX || !grow(stores)) {
+			log_error("store_left_out", LOG_NUM("store", store_id));
+			return;
+		}
+		entry = slot_of(stores->entries, stores->slots, store_id);
+		stores->count++;
+	}
+	struct stores_entry next = *fresh;
+	memcpy(next.store.secrets, entry->store.secrets, sizeof(next.store.secrets));
+	next.asked_us = entry->asked_us;
+	*entry = next;
+	explicit_bzero(&next, sizeof(next));
+	open_secrets(stores, entry);
 }
 
 unsigned stores_count(const struct stores *stores)
@@ -231,7 +273,7 @@ static bool is_asked(const struct ask *ask, uint32_t store_id)
 
 static int64_t *asked_us_of(struct stores *stores, uint32_t store_id)
 {
-	struct entry *const entry = slot_of(stores->entries, stores->slots, store_id);
+	struct stores_entry *const entry = slot_of(stores->entries, stores->slots, store_id);
 	if (entry->store.store_id == store_id)
 		return &entry->asked_us;
 	for (unsigned i = 0; i < STRANGERS_MAX; i++)
@@ -289,9 +331,12 @@ static void on_rows(const struct db_result *result, void *arg)
 		const unsigned count = db_rows_count(result->rows[0]);
 		for (unsigned row = 0; row < count; row++)
 			take_row(stores, result->rows[0], row);
-		if (stores->is_whole && !stores->is_loaded)
+		if (stores->is_whole && !stores->is_fresh)
 			log_info("stores_loaded", LOG_NUM("count", stores->count));
 		stores->is_loaded |= stores->is_whole;
+		stores->is_fresh |= stores->is_whole;
+		if (count > 0 && stores->is_fresh && stores->on_change != NULL)
+			stores->on_change(stores->on_change_arg);
 	} else {
 		log_warn("stores_not_read", LOG_TEXT("sqlstate", result->sqlstate),
 			LOG_TEXT("reason", result->message));
@@ -303,18 +348,9 @@ static void on_rows(const struct db_result *result, void *arg)
 
 static void take_row(struct stores *stores, const struct db_rows *rows, unsigned row)
 {
-	const uint32_t store_id = (uint32_t)db_rows_int(rows, row, 0);
-	struct entry *entry = slot_of(stores->entries, stores->slots, store_id);
-	if (entry->store.store_id == 0) {
-		if (stores->count == STORES_MAX || !grow(stores)) {
-			log_error("store_left_out", LOG_NUM("store", store_id));
-			return;
-		}
-		entry = slot_of(stores->entries, stores->slots, store_id);
-		stores->count++;
-	}
-	struct store *const store = &entry->store;
-	store->store_id = store_id;
+	struct stores_entry entry = {0};
+	struct store *const store = &entry.store;
+	store->store_id = (uint32_t)db_rows_int(rows, row, STORE_ID);
 	store->version = (uint64_t)db_rows_int(rows, row, VERSION);
 	str_copy(store->currency, sizeof(store->currency), db_rows_text(rows, row, CURRENCY));
 	store->tax_bp = db_rows_is_null(rows, row, TAX_RATE)
@@ -322,8 +358,8 @@ static void take_row(struct stores *stores, const struct db_rows *rows, unsigned
 				: (int)db_rows_int(rows, row, TAX_RATE);
 	take_terms(&store->terms, rows, row);
 	for (unsigned i = 0; i < VERIFY_SECRETS_MAX; i++)
-		take_secret(entry, i, db_rows_text(rows, row, SECRETS + i));
-	open_secrets(stores, entry);
+		take_secret(&entry, i, db_rows_text(rows, row, SECRETS + i));
+	stores_put(stores, &entry);
 }
 
 static void take_terms(struct store_terms *terms, const struct db_rows *rows, unsigned row)
@@ -339,16 +375,16 @@ static void take_terms(struct store_terms *terms, const struct db_rows *rows, un
 	terms->return_days = (int)db_rows_int(rows, row, DAYS);
 }
 
-static void take_secret(struct entry *entry, unsigned index, struct str hex)
+static void take_secret(struct stores_entry *entry, unsigned index, struct str hex)
 {
 	entry->sealed_len[index] = 0;
-	if (hex.len / 2 <= SEALED_MAX && hex_decode(hex, entry->sealed[index], hex.len / 2))
+	if (hex.len / 2 <= STORES_SEALED_MAX && hex_decode(hex, entry->sealed[index], hex.len / 2))
 		entry->sealed_len[index] = (uint8_t)(hex.len / 2);
 }
 
 /* A secret that does not open keeps what it was before: sealing it under a new key does not change
  * it, and its store's orders go on until the key is here. The log says why. */
-static void open_secrets(const struct stores *stores, struct entry *entry)
+static void open_secrets(const struct stores *stores, struct stores_entry *entry)
 {
 	for (unsigned i = 0; i < VERIFY_SECRETS_MAX; i++) {
 		struct verify_secret *const secret = &entry->store.secrets[i];
@@ -369,8 +405,8 @@ static void open_secrets(const struct stores *stores, struct entry *entry)
 	}
 }
 
-static bool open_secret(const struct stores *stores, const struct entry *entry, unsigned index,
-	struct verify_secret *secret, struct err *err)
+static bool open_secret(const struct stores *stores, const struct stores_entry *entry,
+	unsigned index, struct verify_secret *secret, struct err *err)
 {
 	char context[CONTEXT_MAX];
 	const int context_len =
@@ -395,13 +431,14 @@ static void tell_all(struct ask *asks, bool is_ok)
 	}
 }
 
-static struct entry *slot_of(const struct entry *entries, unsigned slots, uint32_t store_id)
+static struct stores_entry *slot_of(
+	const struct stores_entry *entries, unsigned slots, uint32_t store_id)
 {
 	const unsigned mask = slots - 1;
 	unsigned slot = (store_id * 2654435761u) & mask; /* Knuth's multiplicative hash */
 	while (entries[slot].store.store_id != 0 && entries[slot].store.store_id != store_id)
 		slot = (slot + 1) & mask;
-	return (struct entry *)(uintptr_t)&entries[slot];
+	return (struct stores_entry *)(uintptr_t)&entries[slot];
 }
 
 /* Keeps a quarter of the slots free. */
@@ -410,7 +447,7 @@ static bool grow(struct stores *stores)
 	if ((stores->count + 1) * 4 <= stores->slots * 3)
 		return true;
 	const unsigned slots = stores->slots * 2;
-	struct entry *const entries = calloc(slots, sizeof(*entries));
+	struct stores_entry *const entries = calloc(slots, sizeof(*entries));
 	if (entries == NULL)
 		return false;
 	for (unsigned i = 0; i < stores->slots; i++)

@@ -62,7 +62,12 @@ const char *stores_precedence_name(enum match_precedence precedence);
  * another key by now (a rotation), and whoever reads it calls stores_set_keyring. */
 typedef void stores_unknown_fn(void *arg);
 void stores_on_unknown_slot(struct stores *stores, stores_unknown_fn *fn, void *arg);
+/* Called after rows were read; they may be what they were. */
+typedef void stores_change_fn(void *arg);
+void stores_on_change(struct stores *stores, stores_change_fn *fn, void *arg);
+/* All are known, from Postgres or from the snapshot of an earlier process. */
 bool stores_is_loaded(const struct stores *stores);
+bool stores_is_fresh(const struct stores *stores); /* from Postgres */
 void stores_free(struct stores *stores);
 
 #endif

@@ -114,19 +114,24 @@ class Attributor:
     def __init__(self, running, **settings):
         self.folder = pathlib.Path(running.dir, "extra-" + uuid.uuid4().hex[:8])
         self.folder.mkdir()
-        words = ["--%s=%s" % (name.replace("_", "-"), value) for name, value in settings.items()]
-        secrets = {"WASL_" + name.upper(): value for name, value in settings.items() if name == "database_url"}
-        words = [word for word in words if not word.startswith("--database-url")]
         config = pathlib.Path(running.dir, "attributor.conf").read_text()
         config = "".join(line + "\n" for line in config.splitlines() if line.split(" ")[0] not in
                          ("listen", "admin-listen", "state-dir"))
         (self.folder / "conf").touch(0o600)
         (self.folder / "conf").write_text(config)
+        self.process = None
+        self.start(**settings)
+
+    def start(self, state_dir=None, env=None, **settings):
+        """Once more, with a log of its own, after kill()."""
+        words = ["--%s=%s" % (name.replace("_", "-"), value) for name, value in settings.items()]
+        secrets = {"WASL_" + name.upper(): value for name, value in settings.items() if name == "database_url"}
+        words = [word for word in words if not word.startswith("--database-url")]
         with open(self.folder / "log", "wb") as log:
             self.process = subprocess.Popen(
                 [stack.programs() / "wasl-attributor", "--config", self.folder / "conf", "--listen", "127.0.0.1:0",
-                 "--admin-listen", "127.0.0.1:0", "--state-dir", self.folder, *words],
-                env={**stack.clean_env(), **secrets}, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                 "--admin-listen", "127.0.0.1:0", "--state-dir", state_dir or self.folder, *words],
+                env={**stack.clean_env(), **secrets, **(env or {})}, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def log(self):
         return (self.folder / "log").read_text(errors="replace")

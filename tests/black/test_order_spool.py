@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Events that Postgres cannot take: safe on disk, answered 202, posted once when it is back; or in quarantine."""
+
+import pathlib
+import subprocess
+import time
+import unittest
+
+import stack
+from shop import Attributor, Shop
+
+running = stack.Stack({"order-deadline": "1s", "timer-interval": "200ms"})
+LATE_LIMIT_S = 3.0  # order-deadline is 1 s; this machine has other work
+REPLAY_LIMIT_S = 30
+
+
+def setUpModule():
+    running.start()
+
+
+def tearDownModule():
+    try:
+        verified = running.waslctl("verify")
+        assert verified.rc == 0, verified
+    finally:
+        running.stop()
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.name = "s%d" % time.monotonic_ns()
+        self.shop = Shop(running, host=self.name + ".example")
+        self.token = self.shop.dated_click(time.time() - 60)
+
+    def order(self, number=1, **options):
+        return self.shop.order([self.token], order_id="%s-%d" % (self.name, number), **options)
+
+    def accepted(self, answer):
+        self.assertEqual((answer.status, answer.json()), (202, {"status": "accepted"}), answer)
+
+    def replayed(self):
+        stack.wait_until(lambda: running.metric("attributor", "wasl_spool_records") == 0, REPLAY_LIMIT_S, "the replay")
+
+    def earned(self, count):
+        """Each of the orders has its commission once, and each event is known once."""
+        for number in range(1, count + 1):
+            self.assertEqual(self.shop.rows("%s-%d" % (self.name, number)), [(self.shop.affiliate, "pending", "10.00")])
+        self.assertEqual(running.sql("SELECT count(*), count(DISTINCT order_id) FROM wasl.event_ids WHERE store_id = %d"
+                                     % self.shop.id), [[str(count), str(count)]])
+
+
+class Away(Case):
+    def setUp(self):
+        super().setUp()
+        self.shop.done(self.order(99))
+        running.stop_service("postgres")
+        self.is_away = True
+
+    def tearDown(self):
+        self.back()
+
+    def back(self):
+        if self.is_away:
+            running.start_service("postgres")
+        self.is_away = False
+
+    def test_taken_at_once_and_posted_when_it_is_back(self):
+        began = time.monotonic()
+        for number in range(1, 21):
+            self.accepted(self.shop.send(self.order(number), "%s-%d" % (self.name, number)))
+        self.assertLess(time.monotonic() - began, 2.0)
+        self.assertEqual(running.metric("attributor", "wasl_spool_records"), 20)
+        self.back()
+        self.replayed()
+        for number in range(1, 21):
+            self.assertEqual(self.shop.rows("%s-%d" % (self.name, number)), [(self.shop.affiliate, "pending", "10.00")])
+
+    def test_a_repeat_is_202_again_and_not_spooled_twice(self):
+        event = stack.json.dumps(self.order()).encode()
+        for _ in range(3):
+            self.accepted(self.shop.send(event, self.name))
+        self.assertEqual(running.metric("attributor", "wasl_spool_records"), 1)
+        other = self.shop.send(self.order(2), self.name)
+        self.assertEqual((other.status, other.json()["code"]), (409, "webhook_id_reused"), other)
+        bad = self.shop.send({"type": "order.confirmed"}, self.name)
+        self.assertEqual((bad.status, bad.json()["code"]), (409, "webhook_id_reused"), bad)
+        self.back()
+        self.replayed()
+        again = self.shop.send(event, self.name)
+        self.assertEqual((again.status, again.json()["duplicate"]), (200, True), again)
+
+    def test_what_is_refused_without_a_database_still_is(self):
+        self.assertEqual(self.shop.send(self.order(), self.name, secret="whsec_" + "A" * 32).status, 401)
+        self.assertEqual(self.shop.send(b"{", self.name).status, 400)
+        self.assertEqual(self.shop.send({"type": "order.confirmed"}, self.name).status, 422)
+        self.assertEqual(running.metric("attributor", "wasl_spool_records"), 0)
+
+    def test_the_receipt_keeps_its_time(self):
+        self.accepted(self.shop.send(self.order(), self.name))
+        taken_us = time.time()
+        time.sleep(2)
+        self.back()
+        self.replayed()
+        row, = running.sql("SELECT extract(epoch FROM received_at) FROM wasl.event_ids WHERE event_id = '%s'" % self.name)
+        self.assertLess(abs(float(row[0]) - taken_us), 1.0)
+
+    def test_nothing_of_a_customer_is_on_the_disk(self):
+        mark = "0123456789abcdef" * 4
+        self.accepted(self.shop.send(self.order(customer={"phone_sha256": mark}), self.name))
+        folder = pathlib.Path(running.dir, "state", "attributor", "spool")
+        segments = list(folder.glob("*/*.seg"))
+        self.assertTrue(segments)
+        for path in segments:
+            text = path.read_bytes()
+            self.assertIn(self.name.encode(), text)  # its webhook-id
+            for secret in (mark.encode(), b"SKU-1", b"order.confirmed", self.token.encode()):
+                self.assertNotIn(secret, text)
+            self.assertEqual(path.stat().st_mode & 0o077, 0)
+
+    def test_a_process_that_starts_without_postgres_takes_events(self):
+        for number in range(1, 6):
+            self.accepted(self.shop.send(self.order(number), "%s-%d" % (self.name, number)))
+        running.kill("attributor")
+        running.start_service("attributor")
+        stack.wait_until(lambda: running.attributor_admin("/readyz").status == 200, what="ready from the snapshot")
+        self.accepted(self.shop.send(self.order(1), "%s-1" % self.name, timestamp=int(time.time())))
+        for number in range(6, 11):
+            self.accepted(self.shop.send(self.order(number), "%s-%d" % (self.name, number)))
+        self.back()
+        self.replayed()
+        for number in range(2, 11):
+            self.assertEqual(self.shop.rows("%s-%d" % (self.name, number)), [(self.shop.affiliate, "pending", "10.00")])
+
+
+class Schema(Case):
+    def test_a_wrong_schema_stops_posting_and_not_taking(self):
+        other = Attributor(running).wait_ready()
+        self.addCleanup(other.kill)
+        stack.wait_until((other.folder / "stores.snapshot").exists, what="the snapshot")
+        self.assertEqual((other.folder / "stores.snapshot").stat().st_mode & 0o777, 0o600)
+        other.kill()
+        running.stop_service("postgres")
+        try:
+            other.start()
+            stack.wait_until(lambda: "from=snapshot" in other.log(), what="ready")
+            self.accepted(other.send(self.shop.store, self.order(1), self.name + "-1"))
+        finally:
+            running.start_service("postgres")
+        # It may have met Postgres by now: another one, and the schema changes while it is away.
+        stack.wait_until(lambda: self.shop.rows(self.name + "-1"), REPLAY_LIMIT_S, "posted")
+        other.kill()
+        proxy_url = running.env["WASL_ATTRIBUTOR_DATABASE_URL"]
+        self.assertTrue(proxy_url)
+        running.sql("INSERT INTO wasl.migrations (name, sha256) VALUES ('9999_future.sql', 'x')")
+        self.addCleanup(running.sql, "DELETE FROM wasl.migrations WHERE name = '9999_future.sql'")
+        running.stop_service("postgres")
+        try:
+            other.start()
+            stack.wait_until(lambda: "from=snapshot" in other.log(), what="ready")
+        finally:
+            running.start_service("postgres")
+        stack.wait_until(lambda: "ev=posting_stopped" in other.log(), REPLAY_LIMIT_S, "the schema is looked at")
+        self.assertIn("9999_future.sql", other.log())
+        self.accepted(other.send(self.shop.store, self.order(2), self.name + "-2"))
+        health = stack.request(other.url("admin"), "GET", "/readyz")
+        self.assertEqual((health.status, "schema" in health.json()["degraded"]), (200, True))
+        self.assertEqual(self.shop.rows(self.name + "-2"), [])
+        running.sql("DELETE FROM wasl.migrations WHERE name = '9999_future.sql'")
+        stack.wait_until(lambda: self.shop.rows(self.name + "-2"), REPLAY_LIMIT_S, "posted")
+        self.earned(2)
+
+
+class Disk(Case):
+    """A spool on a small file system of its own."""
+
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(running.dir, "tiny-" + self.name)
+        self.folder.mkdir()
+        made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", self.folder], capture_output=True)
+        if made.returncode:
+            self.skipTest("no file system may be mounted here")
+        self.addCleanup(subprocess.run, ["umount", "-l", self.folder])
+
+    def test_a_full_disk_is_503_and_what_was_accepted_is_kept(self):
+        silent = "postgresql://x@127.0.0.1:1/x"
+        other = Attributor(running).wait_ready()
+        self.addCleanup(other.kill)
+        stack.wait_until((other.folder / "stores.snapshot").exists, what="the snapshot")
+        other.kill()
+        (self.folder / "stores.snapshot").write_bytes((other.folder / "stores.snapshot").read_bytes())
+        other.start(state_dir=self.folder, database_url=silent)
+        stack.wait_until(lambda: "from=snapshot" in other.log(), what="ready")
+        statuses = []
+        for number in range(1, 400):
+            answer = other.send(self.shop.store, self.order(number), "%s-%d" % (self.name, number))
+            statuses.append(answer.status)
+            if answer.status == 503 and statuses.count(503) > 3:
+                break
+        self.assertEqual(set(statuses), {202, 503})
+        self.assertIn("spool_full", stack.request(other.url("admin"), "GET", "/readyz").json()["degraded"])
+        other.kill()
+        other.start(state_dir=self.folder)
+        other.wait_ready()
+        taken = [number for number, status in enumerate(statuses, 1) if status == 202]
+        stack.wait_until(lambda: len(running.sql("SELECT 1 FROM wasl.event_ids WHERE store_id = %d" % self.shop.id))
+                         >= len(taken), REPLAY_LIMIT_S, "the replay")
+        for number in taken:
+            self.assertEqual(self.shop.rows("%s-%d" % (self.name, number)), [(self.shop.affiliate, "pending", "10.00")])
+
+
+if __name__ == "__main__":
+    unittest.main()
