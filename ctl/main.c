@@ -14,7 +14,8 @@
 static const struct command *const nouns[] = {migrate_commands, verify_commands, store_commands,
 	affiliate_commands, product_commands, link_commands, click_commands, event_commands,
 	order_commands, commission_commands, review_commands, rule_commands, coupon_commands,
-	payout_commands, balance_commands, key_commands, apikey_commands, spool_commands};
+	payout_commands, balance_commands, key_commands, apikey_commands, spool_commands,
+	quarantine_commands};
 #define NOUN_COUNT (sizeof(nouns) / sizeof(nouns[0]))
 
 static const struct command *find(const char *noun, const char *verb, bool *is_noun);

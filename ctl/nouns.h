@@ -23,6 +23,7 @@ extern const struct command balance_commands[];
 extern const struct command key_commands[];
 extern const struct command apikey_commands[];
 extern const struct command spool_commands[];
+extern const struct command quarantine_commands[];
 
 /* Those in files of their own */
 enum call_exit product_import(struct call *call);

@@ -51,8 +51,11 @@ class Case(unittest.TestCase):
 
 class Away(Case):
     def setUp(self):
+        began = time.time() - 1
         super().setUp()
         self.shop.done(self.order(99))
+        snapshot = pathlib.Path(running.dir, "state", "attributor", "stores.snapshot")
+        stack.wait_until(lambda: snapshot.exists() and snapshot.stat().st_mtime > began, what="the snapshot")
         running.stop_service("postgres")
         self.is_away = True
 
@@ -118,17 +121,20 @@ class Away(Case):
             self.assertEqual(path.stat().st_mode & 0o077, 0)
 
     def test_a_process_that_starts_without_postgres_takes_events(self):
-        for number in range(1, 6):
+        first = stack.json.dumps(self.order(1)).encode()
+        self.accepted(self.shop.send(first, self.name + "-1"))
+        for number in range(2, 6):
             self.accepted(self.shop.send(self.order(number), "%s-%d" % (self.name, number)))
         running.kill("attributor")
         running.start_service("attributor")
-        stack.wait_until(lambda: running.attributor_admin("/readyz").status == 200, what="ready from the snapshot")
-        self.accepted(self.shop.send(self.order(1), "%s-1" % self.name, timestamp=int(time.time())))
+        stack.wait_until(lambda: running.attributor_admin("/readyz").status == 200, what="ready from the snapshot: " + running.log("attributor")[-3000:])
+        self.accepted(self.shop.send(first, self.name + "-1"))
+        self.assertEqual(running.metric("attributor", "wasl_spool_records"), 5)
         for number in range(6, 11):
             self.accepted(self.shop.send(self.order(number), "%s-%d" % (self.name, number)))
         self.back()
         self.replayed()
-        for number in range(2, 11):
+        for number in range(1, 11):
             self.assertEqual(self.shop.rows("%s-%d" % (self.name, number)), [(self.shop.affiliate, "pending", "10.00")])
 
 
@@ -146,11 +152,8 @@ class Schema(Case):
             self.accepted(other.send(self.shop.store, self.order(1), self.name + "-1"))
         finally:
             running.start_service("postgres")
-        # It may have met Postgres by now: another one, and the schema changes while it is away.
         stack.wait_until(lambda: self.shop.rows(self.name + "-1"), REPLAY_LIMIT_S, "posted")
         other.kill()
-        proxy_url = running.env["WASL_ATTRIBUTOR_DATABASE_URL"]
-        self.assertTrue(proxy_url)
         running.sql("INSERT INTO wasl.migrations (name, sha256) VALUES ('9999_future.sql', 'x')")
         self.addCleanup(running.sql, "DELETE FROM wasl.migrations WHERE name = '9999_future.sql'")
         running.stop_service("postgres")
@@ -168,6 +171,92 @@ class Schema(Case):
         running.sql("DELETE FROM wasl.migrations WHERE name = '9999_future.sql'")
         stack.wait_until(lambda: self.shop.rows(self.name + "-2"), REPLAY_LIMIT_S, "posted")
         self.earned(2)
+
+
+class Quarantine(Case):
+    def setUp(self):
+        super().setUp()
+        self.addCleanup(running.sql, "DROP FUNCTION IF EXISTS wasl.test_guard() CASCADE")
+        running.sql("CREATE FUNCTION wasl.test_guard() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                    "IF NEW.order_id LIKE '%%-13' THEN RAISE EXCEPTION 'poison'; END IF; RETURN NEW; END $$; "
+                    "CREATE TRIGGER test_guard BEFORE INSERT ON wasl.events FOR EACH ROW "
+                    "EXECUTE FUNCTION wasl.test_guard()".replace("%%", "%"))
+
+    def mend(self):
+        running.sql("DROP FUNCTION wasl.test_guard() CASCADE")
+
+    def quarantined(self):
+        """The one event of this test in quarantine."""
+        row, = stack.wait_until(lambda: running.ctl("quarantine", "list", "--store", self.shop.id)["data"],
+                                what="quarantine")
+        return row
+
+    def test_a_poisoned_event_holds_nobody_up(self):
+        running.stop_service("postgres")
+        try:
+            for number in range(1, 31):
+                self.accepted(self.shop.send(self.order(number), "%s-%d" % (self.name, number)))
+        finally:
+            running.start_service("postgres")
+        self.replayed()
+        row = self.quarantined()
+        self.assertEqual((row["event_id"], row["state"], row["code"]), (self.name + "-13", "waiting", "P0001"))
+        self.assertIn("poison", row["detail"])
+        for number in range(1, 31):
+            self.assertEqual(len(self.shop.rows("%s-%d" % (self.name, number))), 0 if number == 13 else 1)
+        self.assertIn("quarantine", running.attributor_admin("/readyz").json()["degraded"])
+        self.assertGreater(running.metric("attributor", "wasl_quarantine_events"), 0)
+
+    def test_retried_after_it_was_mended(self):
+        event = self.order(13)
+        self.accepted(self.shop.send(event, self.name))
+        row = self.quarantined()
+        shown = running.ctl("quarantine", "show", row["quarantine_id"])
+        self.assertEqual(shown["body"], event)
+        again = running.ctl("quarantine", "retry", row["quarantine_id"])
+        self.assertEqual((again["state"], again["code"]), ("waiting", "P0001"))
+        self.mend()
+        self.assertEqual(running.ctl("quarantine", "retry", row["quarantine_id"])["state"], "posted")
+        self.assertEqual(self.shop.rows(self.name + "-13"), [(self.shop.affiliate, "pending", "10.00")])
+        self.assertEqual(running.ctl("quarantine", "list", "--store", self.shop.id)["data"], [])
+        self.assertEqual(running.waslctl("quarantine", "retry", row["quarantine_id"]).rc, 1)
+        self.assertEqual(running.waslctl("quarantine", "drop", row["quarantine_id"], "--reason", "no").rc, 1)
+
+    def test_dropped_never_takes_effect(self):
+        self.accepted(self.shop.send(self.order(13), self.name))
+        row = self.quarantined()
+        self.assertEqual(running.waslctl("quarantine", "drop", row["quarantine_id"]).rc, 2)
+        dropped = running.ctl("quarantine", "drop", row["quarantine_id"], "--reason", "a test of the shop")
+        self.assertEqual((dropped["state"], dropped["reason"]), ("dropped", "a test of the shop"))
+        self.mend()
+        self.assertEqual(running.waslctl("quarantine", "retry", row["quarantine_id"]).rc, 1)
+        time.sleep(2)
+        self.assertEqual(self.shop.rows(self.name + "-13"), [])
+        listed = running.ctl("quarantine", "list", "--store", self.shop.id, "--all")["data"]
+        self.assertEqual([one["state"] for one in listed], ["dropped"])
+
+    def test_another_body_under_a_spooled_id_is_quarantined(self):
+        running.stop_service("postgres")
+        try:
+            self.accepted(self.shop.send(self.order(1), self.name))
+            running.kill("attributor")
+        finally:
+            running.start_service("postgres")
+        other = Attributor(running).wait_ready()
+        self.addCleanup(other.kill)
+        self.assertEqual(other.send(self.shop.store, self.order(2), self.name).status, 200)
+        running.start_service("attributor")
+        self.assertEqual(self.quarantined()["code"], "webhook_id_reused")
+        self.assertEqual(self.shop.rows(self.name + "-1"), [])
+
+    def test_rows_can_be_changed_by_nobody(self):
+        self.accepted(self.shop.send(self.order(13), self.name))
+        self.quarantined()
+        for query in ("DELETE FROM wasl.quarantine", "UPDATE wasl.quarantine SET event_id = 'x'"):
+            with self.assertRaisesRegex(AssertionError, "23001"):
+                running.sql(query)
+            with self.assertRaisesRegex(AssertionError, "42501"):
+                running.sql(query, "attributor")
 
 
 class Disk(Case):
