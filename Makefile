@@ -103,6 +103,17 @@ $(BIN)/waslctl: LIBS = $(LIBS_common) $(LIBS_pg) $(shell $(PC) --libs libcurl)
 $(BIN)/waslctl: $(OUT)/ctl/main.o $(call objs,ctl) $(CORE) $(OUT)/libcommon.a
 	$(LINK)
 
+# The attributor with its failpoints, for fault runs: one object differs.
+$(OUT)/test/attributor/failpoint.o: INC = -iquote attributor -iquote common
+$(OUT)/test/attributor/failpoint.o: CPPFLAGS += -DWASL_TEST_BUILD
+$(OUT)/test/%.o: %.c Makefile
+	$(COMPILE)
+$(BIN)/test/wasl-attributor: LIBS = $(LIBS_common) $(LIBS_pg)
+$(BIN)/test/wasl-attributor: $(OUT)/test/attributor/failpoint.o $(OUT)/attributor/main.o \
+	$(filter-out $(OUT)/attributor/failpoint.o,$(ATTRIBUTOR_OBJS)) $(OUT)/libcommon.a
+	$(LINK)
+test-programs: $(BIN)/test/wasl-attributor
+
 # Unit tests: Check, one binary a module, named after its wing.
 UNIT := $(patsubst %.c,$(OUT)/%,$(wildcard tests/unit/*/test_*.c))
 $(UNIT): LIBS = $(shell $(PC) --libs check) $(LIBS_common) $(LIBS_pg)
@@ -160,7 +171,7 @@ run: deps ## a stack with sample data in the foreground, until Ctrl-C
 	@WASL_BIN=$(BIN) deploy/run $(BUILD)/run
 
 check: deps ## every test; MODE=asan: under AddressSanitizer and UBSan
-	$(SUB) all unit fuzz oracle-programs
+	$(SUB) all unit fuzz oracle-programs test-programs
 	@python3 tests/check.py $(OUT) $(BIN)
 
 check-browser: deps deps-browser ## prefetched and prerendered links in Debian's Chromium
@@ -168,9 +179,11 @@ check-browser: deps deps-browser ## prefetched and prerendered links in Debian's
 	@WASL_BIN=$(BIN) python3 tests/black/run.py tests/black/browser_prefetch.py
 
 SOAK_SECONDS ?= 600
-soak: deps ## long fault run of the tracker's clicks: SOAK_SECONDS, SOAK_SEED
-	$(SUB) all
+soak: deps ## long fault runs of clicks and orders: SOAK_SECONDS of each, SOAK_SEED
+	$(SUB) all test-programs
 	@WASL_BIN=$(BIN) SOAK_SECONDS=$(SOAK_SECONDS) python3 tests/black/faultrun.py
+	@WASL_BIN=$(BIN) WASL_TEST_SECONDS=$(SOAK_SECONDS) WASL_TEST_SEED=$(SOAK_SEED) \
+		python3 tests/black/test_order_faults.py -v Chance
 
 bench: deps deps-bench ## benchmarks against their anchors; also build/bench/results.json; ONLY="tracker idle" for some
 	$(SUB) all bench-programs
@@ -205,6 +218,6 @@ install: all ## into DESTDIR and PREFIX
 clean: ## removes build/
 	rm -rf $(BUILD)
 
-.PHONY: all help unit fuzz bench-programs deps deps-lint deps-browser deps-bench demo run check check-browser soak bench market lint install clean
+.PHONY: all help unit fuzz test-programs bench-programs deps deps-lint deps-browser deps-bench demo run check check-browser soak bench market lint install clean
 .SECONDARY:
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "event_seal.h"
+#include "failpoint.h"
 #include "log.h"
 #include "seal.h"
 
@@ -72,9 +73,11 @@ bool backlog_add(
 	bool is_taken = false;
 	buf_init(&bytes, SPOOL_PAYLOAD_MAX);
 	if (ticket != NULL && backlog_index_has_room(&backlog->index) &&
-		encode(backlog, item, &bytes))
+		encode(backlog, item, &bytes)) {
+		failpoint_pass(FAILPOINT_SPOOLING);
 		is_taken = spool_add(backlog->spool, BACKLOG_KIND, item->event->received_us,
 				   buf_str(&bytes), (uint64_t)(uintptr_t)ticket) == SPOOL_TAKEN;
+	}
 	buf_release(&bytes);
 	if (!is_taken)
 		free(ticket);
@@ -155,6 +158,8 @@ static void on_told(uint64_t tag, bool is_safe, void *arg)
 	struct backlog *const backlog = arg;
 	struct ticket *const ticket = (struct ticket *)(uintptr_t)tag;
 	assert(ticket->magic == TICKET_MAGIC);
+	if (is_safe)
+		failpoint_pass(FAILPOINT_SPOOLED);
 	if (is_safe && !backlog_index_add(&backlog->index, &ticket->name))
 		log_warn("backlog_not_indexed", LOG_NUM("store", ticket->name.store_id));
 	ticket->fn(is_safe, ticket->arg);

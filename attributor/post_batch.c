@@ -2,6 +2,7 @@
  * One batch: its round trips, and the way out of each. */
 #include <string.h>
 
+#include "failpoint.h"
 #include "log.h"
 #include "post_parts.h"
 
@@ -160,6 +161,7 @@ static void write_all(struct poster *poster)
 		goes_wrong(poster, BATCH_NO_MEMORY);
 		return;
 	}
+	failpoint_pass(FAILPOINT_COMMITTING);
 	statements[count++] = (struct db_statement){.sql = commit_sql};
 	run(poster, statements, count, on_written);
 }
@@ -172,6 +174,7 @@ static void on_written(const struct db_result *result, void *arg)
 		fail(poster, result);
 		return;
 	}
+	failpoint_pass(FAILPOINT_COMMITTED);
 	struct meters *const meters = post_meters(poster->post);
 	stats_add(&meters->batches, 1);
 	stats_set(&meters->is_refused, 0);

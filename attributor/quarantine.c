@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "failpoint.h"
 #include "kept_event.h"
 #include "log.h"
 
@@ -139,6 +140,7 @@ static void on_put(const struct db_result *result, void *arg)
 	const bool is_kept = result->status == DB_OK;
 	quarantine->puts--;
 	if (is_kept) {
+		failpoint_pass(FAILPOINT_QUARANTINED);
 		quarantine->counts.put++;
 		quarantine->counts.waiting += put->is_retried ? 0 : 1; /* told at once */
 		log_error("event_quarantined", LOG_NUM("store", put->record.store_id),

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "clock.h"
+#include "failpoint.h"
 #include "kept_event.h"
 #include "log.h"
 #include "stats.h"
@@ -221,7 +222,9 @@ static void batch_end(struct replay *replay)
 		return;
 	}
 	if (over > 0) {
+		failpoint_pass(FAILPOINT_REPLAYED);
 		backlog_done(replay->config.backlog, replay->records, over);
+		failpoint_pass(FAILPOINT_DELETED);
 		replay->strikes = 0;
 	}
 	if (replay->must_stop && !replay->counts.is_stopped)

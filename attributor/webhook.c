@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "event_json.h"
 #include "event_seal.h"
+#include "failpoint.h"
 #include "log.h"
 #include "problem.h"
 #include "seal.h"
@@ -164,6 +165,7 @@ void webhook_request(struct webhook *webhook, struct conn_server *server, struct
 	}
 	job->server = server;
 	job->ref = ref;
+	failpoint_pass(FAILPOINT_READ);
 	step_verify(job);
 }
 
@@ -275,6 +277,7 @@ static void on_store(bool is_ok, void *arg)
 
 static void step_parse(struct job *job, const struct store *store)
 {
+	failpoint_pass(FAILPOINT_VERIFIED);
 	const struct event_defaults defaults = {
 		.received_us = job->received_us, .tax_bp = store->tax_bp};
 	job->item.terms = store->terms;
@@ -542,6 +545,7 @@ static void note_answer(struct job *job, unsigned status, enum meters_result res
 	meters_request(
 		meters, METERS_EVENTS, status, loop_now_us(job->webhook->loop) - job->arrived_us);
 	job->is_answered = true;
+	failpoint_pass(FAILPOINT_ANSWERED);
 	if (job->is_listed)
 		unlink_job(job);
 }

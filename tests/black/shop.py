@@ -122,14 +122,15 @@ class Attributor:
         self.process = None
         self.start(**settings)
 
-    def start(self, state_dir=None, env=None, **settings):
+    def start(self, state_dir=None, env=None, is_test_build=False, **settings):
         """Once more, with a log of its own, after kill()."""
+        program = stack.programs() / ("test" if is_test_build else "") / "wasl-attributor"
         words = ["--%s=%s" % (name.replace("_", "-"), value) for name, value in settings.items()]
         secrets = {"WASL_" + name.upper(): value for name, value in settings.items() if name == "database_url"}
         words = [word for word in words if not word.startswith("--database-url")]
         with open(self.folder / "log", "wb") as log:
             self.process = subprocess.Popen(
-                [stack.programs() / "wasl-attributor", "--config", self.folder / "conf", "--listen", "127.0.0.1:0",
+                [program, "--config", self.folder / "conf", "--listen", "127.0.0.1:0",
                  "--admin-listen", "127.0.0.1:0", "--state-dir", state_dir or self.folder, *words],
                 env={**stack.clean_env(), **secrets, **(env or {})}, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
