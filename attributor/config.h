@@ -23,6 +23,7 @@ struct config {
 	int64_t timer_interval_us;
 	int64_t batch_max;
 	int64_t spool_max_bytes;
+	int64_t body_retention_us;
 	bool has_takeover;
 };
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 #include "service_parts.h"
 #include "timestamp.h"
@@ -25,6 +26,7 @@
 #define LAST_JOBS_MAX             300              /* looks: 6 s, over a posting run's deadline */
 #define DRAIN_LIMIT_US            (10 * US_PER_S)  /* from SIGTERM to the end, as the tracker's */
 #define TAKEOVER_LIMIT_US         (30 * US_PER_S)  /* for the stores of one that takes over */
+#define TIME_TEXT_MAX             24
 #define ADDRESS_TEXT_MAX          128
 
 static bool start(struct service *service, struct err *err);
@@ -455,26 +457,34 @@ static void become_ready(struct service *service, const char *from)
 	}
 }
 
-/* Months of raw bodies are made ahead, so that none goes to the DEFAULT partition. */
+/* Months of raw bodies are made ahead, so that none goes to the DEFAULT partition; old ones end. */
 static void on_housekeeping(void *arg)
 {
 	struct service *const service = arg;
-	static const char partitions_sql[] = "SELECT wasl.make_body_partitions(2)";
-	const struct db_statement statement = {.sql = partitions_sql};
+	char before[TIME_TEXT_MAX];
+	snprintf(before, sizeof(before), "%lld",
+		(long long)(clock_wall_us() - service->config->body_retention_us));
+	const struct str param = str_from(before);
+	const struct db_statement statements[] = {{.sql = "SELECT wasl.make_body_partitions(2)"},
+		{"SELECT wasl.bodies_forget(wasl.from_us($1::bigint))", &param, 1}};
 	const int64_t now_us = loop_now_us(service->loop);
 	if (service->partitions_us == 0 || now_us - service->partitions_us > PARTITIONS_US)
-		db_run(service->read_db, &statement, 1, on_partitions, service);
+		db_run(service->read_db, statements, 2, on_partitions, service);
 	loop_timer_set(service->housekeeping, service->config->timer_interval_us);
 }
 
 static void on_partitions(const struct db_result *result, void *arg)
 {
 	struct service *const service = arg;
-	if (result->status == DB_OK)
-		service->partitions_us = loop_now_us(service->loop);
-	else
+	if (result->status != DB_OK) {
 		log_warn("partitions_not_made", LOG_TEXT("sqlstate", result->sqlstate),
 			LOG_TEXT("reason", result->message));
+		return;
+	}
+	service->partitions_us = loop_now_us(service->loop);
+	const int64_t forgotten = db_rows_int(result->rows[1], 0, 0);
+	if (forgotten > 0)
+		log_info("bodies_forgotten", LOG_NUM("count", forgotten));
 }
 
 static void on_unknown_slot(void *arg)

@@ -106,8 +106,21 @@ CREATE FUNCTION wasl.quarantine_forget(dropped_before timestamptz) RETURNS bigin
 	SELECT count(*) FROM forgotten
 $$;
 
+-- Ends what is kept of bodies from before the instant: whole months, what had no month of its own, what was dropped from
+-- quarantine. Returns how many partitions and rows. Facts and hashes stay.
+CREATE FUNCTION wasl.bodies_forget(received_before timestamptz) RETURNS bigint
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	forgotten bigint := wasl.drop_body_partitions(received_before);
+	deleted bigint;
+BEGIN
+	DELETE FROM wasl.event_bodies_rest WHERE received_at < received_before;
+	GET DIAGNOSTICS deleted = ROW_COUNT;
+	RETURN forgotten + deleted + wasl.quarantine_forget(received_before);
+END $$;
+
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA wasl FROM PUBLIC;
 GRANT SELECT ON wasl.quarantine TO wasl_attributor;
 GRANT EXECUTE ON FUNCTION
 	wasl.quarantine_put(bigint, text, bytea, timestamptz, text, text, bytea, bytea, text),
-	wasl.quarantine_settle(bigint, boolean, text, text), wasl.quarantine_forget(timestamptz) TO wasl_attributor;
+	wasl.quarantine_settle(bigint, boolean, text, text), wasl.bodies_forget(timestamptz) TO wasl_attributor;

@@ -259,6 +259,23 @@ class Quarantine(Case):
                 running.sql(query, "attributor")
 
 
+class Retention(Case):
+    def test_months_are_made_ahead_and_old_bodies_end(self):
+        self.shop.done(self.order(1), self.name)
+        running.sql("CREATE TABLE wasl.event_bodies_2020_02 PARTITION OF wasl.event_bodies FOR VALUES FROM "
+                    "('2020-02-01 00:00:00+00') TO ('2020-03-01 00:00:00+00'); INSERT INTO wasl.event_bodies VALUES "
+                    "(1, 'old-1', '2020-02-03', 'x'), (1, 'old-2', '2020-01-01', 'x')")
+        other = Attributor(running, body_retention="30d").wait_ready()
+        self.addCleanup(other.kill)
+        stack.wait_until(lambda: "ev=bodies_forgotten" in other.log(), what="old bodies are forgotten")
+        self.assertEqual(running.sql("SELECT count(*) FROM wasl.event_bodies WHERE received_at < '2021-01-01'"), [["0"]])
+        self.assertEqual(running.sql("SELECT 1 FROM pg_class WHERE relname = 'event_bodies_2020_02'"), [])
+        self.assertEqual(running.sql("SELECT count(*) FROM wasl.event_bodies WHERE event_id = '%s'" % self.name), [["1"]])
+        ahead = running.sql("SELECT count(*) FROM pg_class WHERE relname IN (SELECT 'event_bodies_' || to_char(now() AT "
+                            "TIME ZONE 'UTC' + make_interval(months => n), 'YYYY_MM') FROM generate_series(0, 2) n)")
+        self.assertEqual(ahead, [["3"]])
+
+
 class Disk(Case):
     """A spool on a small file system of its own."""
 
