@@ -15,7 +15,7 @@
 #include "stores.h"
 
 #define STORES_SNAPSHOT_MAX      (64u << 20) /* STORES_MAX rows of at most 213 bytes are 21 MiB */
-#define STORES_SNAPSHOT_DELAY_US (200 * INT64_C(1000))  /* changes of that time are one writing */
+#define STORES_SNAPSHOT_DELAY_US (200 * INT64_C(1000))   /* changes of that time are one writing */
 #define STORES_SNAPSHOT_RETRY_US (60 * INT64_C(1000000)) /* after a failure of the disk */
 
 void stores_snapshot_encode(const struct stores *stores, struct buf *out);

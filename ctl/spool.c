@@ -17,6 +17,7 @@
 #define CURSOR_MAX    UINT32_MAX
 #define PAGE_ROWS     100
 #define KIND_TEXT_MAX 16
+#define EVENT_KIND    2 /* the attributor's, sealed */
 
 static enum call_exit spool_list(struct call *call);
 static enum call_exit spool_show(struct call *call);
@@ -210,6 +211,8 @@ static json_t *record_row(int spool, const struct spool_record *record)
 		uint8_t raw_id[CLICK_ID_BYTES];
 		click_id_make(raw_id, record->time_us / US_PER_MS, &note.bucket, note.index);
 		click_id_format(id, raw_id);
+	} else if (record->kind == EVENT_KIND) {
+		snprintf(kind, sizeof(kind), "event");
 	} else {
 		snprintf(kind, sizeof(kind), "%u", record->kind);
 	}
