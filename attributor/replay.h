@@ -8,7 +8,7 @@
 #include "quarantine.h"
 
 #define REPLAY_BATCH        64
-#define REPLAY_PAUSE_US     (10 * INT64_C(1000))  /* after each batch: 6,400 a second at most */
+#define REPLAY_PAUSE_US     (10 * INT64_C(1000))  /* after each batch, for live events */
 #define REPLAY_LOOKS_MAX    50                    /* pauses in a row that live events may take */
 #define REPLAY_RETRY_US     (250 * INT64_C(1000)) /* then twice as long each time */
 #define REPLAY_RETRY_MAX_US (8 * INT64_C(1000000))

@@ -225,6 +225,37 @@ class Steps(Faults):
         self.setUp()
 
 
+class End(Faults):
+    def test_sigterm_while_postgres_hangs(self):
+        daemon = self.daemon()
+        webhook_id, body = self.event(1)
+        self.line.is_silent = True
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            sending = pool.submit(self.offer, daemon, webhook_id, body)
+            time.sleep(0.3)
+            daemon.process.send_signal(signal.SIGTERM)
+            self.assertEqual(sending.result(), 202)
+        self.assertEqual(daemon.exit_code(), 0, daemon.log())
+        self.line.heal()
+        self.again(daemon)
+        self.settled()
+
+    def test_what_one_leaves_another_adopts(self):
+        daemon = self.daemon()
+        daemon.kill()
+        self.line.cut()
+        daemon.start(database_url=self.line.url, is_test_build=True)
+        stack.wait_until(lambda: "ev=ready" in daemon.log(), what="ready")
+        for number in range(5):
+            self.assertEqual(self.offer(daemon, *self.event(number)), 202)
+        daemon.kill()
+        (daemon.folder / "spool" / "0").rename(daemon.folder / "spool" / "7")
+        self.line.heal()
+        self.again(daemon)
+        self.settled()
+        self.assertIn("ev=spool_adopted", daemon.log())
+
+
 class Chance(Faults):
     """Everything at once, by the seed's dice."""
 
