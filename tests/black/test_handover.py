@@ -161,7 +161,7 @@ class AttributorHandover(unittest.TestCase):
             self.assertEqual(load.faults, [])
             bad = [answer for answer in load.answers if answer.status != 200]
             # A deadline of a busy machine is not the hand-over's.
-            self.assertEqual([answer for answer in bad if answer.status != 503], [])
+            self.assertEqual([answer for answer in bad if answer.status not in (202, 503)], [])
             rows = running.sql("SELECT count(*) FROM wasl.event_ids WHERE event_id LIKE 'hand-%'")
             self.assertGreaterEqual(int(rows[0][0]), len(load.answers) - len(bad))
             self.assertGreater(len(load.answers), 50)
