@@ -266,6 +266,8 @@ def send_all(running, market, rng):
     events = webhooks(running, market, rng)
     random.seed(rng.random())
     took = pump.pump(running.env["WASL_ATTRIBUTOR_URL"], events, CONNECTIONS, Progress("webhooks", len(events)))
+    stack.wait_until(lambda: running.metric("attributor", "wasl_spool_records") == 0, TIMER_LIMIT_S,
+                     "what was answered 202 is posted")
     repeated = 0
     for event in set(events):
         told = [json.loads(answer) for answer in event.answers]
