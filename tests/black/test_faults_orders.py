@@ -174,11 +174,13 @@ class Death(Case):
                     running.signal("attributor", signal.SIGKILL)
                     running.start_service("attributor")
 
-        killer = threading.Thread(target=kill)
-        killer.start()
-        self.send_all(events, answers)
-        is_over.set()
-        killer.join()
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            killer = pool.submit(kill)
+            try:
+                self.send_all(events, answers)
+            finally:
+                is_over.set()
+                killer.result()
         self.send_all(events, answers)
         for name, (first, again) in answers.items():
             self.assertEqual(again, first.replace(b'"duplicate":false', b'"duplicate":true'), (seed, name))

@@ -2,8 +2,10 @@
 """A tracker with a private Redis and nothing else: its catalogue is written here, in the layout of
 common/catalogue_row.h, and its tokens are made and opened by wasltokens."""
 
+import contextlib
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -23,6 +25,7 @@ GRACE_S = 3 * DAY_S
 HUMAN = ("Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
          "Mobile/15E148 BytedanceWebview/d8a21c6 trill_34.9.0 JsSdk/2.0 Region/EG")
 START_LIMIT_S = 10
+PORT_LOWEST = 15000  # below it live services that people install
 
 STORE, PRODUCT, PAUSED, ORPHAN = 7, 100, 101, 102
 AFFILIATE, SUSPENDED, UNKNOWN = 5, 6, 999
@@ -33,9 +36,13 @@ CLASSES = ("human", "suspect", "preview", "prefetch", "bot", "head")
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below those that the kernel gives to connections, which would take it while its server is down."""
+    above = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.randrange(PORT_LOWEST, above if above > PORT_LOWEST + 1000 else 32768)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Tracker:
