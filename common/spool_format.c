@@ -11,7 +11,7 @@
 #define RECORD_MARK     0xb5
 #define SUM_AT          16 /* in a record */
 #define HEAD_SUM_AT     20
-#define PROGRESS_SUM_AT 16
+#define PROGRESS_SUM_AT 20
 
 static const char magic[] = "waslspl";
 #define MAGIC_LEN (sizeof(magic) - 1)
@@ -117,8 +117,9 @@ bool spool_end_parse(const struct spool_record *record, uint32_t *count)
 void spool_progress_encode(uint8_t out[SPOOL_PROGRESS_BYTES], const struct spool_progress *progress)
 {
 	put_number(out, 4, progress->number);
-	put_number(out + 4, 8, progress->offset);
-	put_number(out + 12, 4, progress->count);
+	put_number(out + 4, 4, progress->sum);
+	put_number(out + 8, 8, progress->offset);
+	put_number(out + 16, 4, progress->count);
 	put_number(out + PROGRESS_SUM_AT, 4, crc32c(0, out, PROGRESS_SUM_AT));
 }
 
@@ -129,8 +130,9 @@ bool spool_progress_parse(struct str raw, struct spool_progress *progress)
 		get_number(in + PROGRESS_SUM_AT, 4) != crc32c(0, in, PROGRESS_SUM_AT))
 		return false;
 	progress->number = (uint32_t)get_number(in, 4);
-	progress->offset = get_number(in + 4, 8);
-	progress->count = (uint32_t)get_number(in + 12, 4);
+	progress->sum = (uint32_t)get_number(in + 4, 4);
+	progress->offset = get_number(in + 8, 8);
+	progress->count = (uint32_t)get_number(in + 16, 4);
 	return true;
 }
 

@@ -20,8 +20,9 @@
 #define SPOOL_RECORD_BYTES 20 /* before the payload */
 #define SPOOL_KIND_END     255
 #define SPOOL_END_BYTES    (SPOOL_RECORD_BYTES + 4)
-/* progress: number u32 | offset u64 | count u32 | sum u32 of the 16 bytes before */
-#define SPOOL_PROGRESS_BYTES 20
+/* progress: number u32 | its segment's sum u32 | offset u64 | count u32 | sum u32 of the 20 bytes
+ * before */
+#define SPOOL_PROGRESS_BYTES 24
 
 /* Returns the head's sum. */
 uint32_t spool_head_encode(uint8_t out[SPOOL_HEAD_BYTES], int64_t made_us);
@@ -57,9 +58,11 @@ int64_t spool_record_time(const uint8_t raw[SPOOL_RECORD_BYTES]);
 /* The count of an end record; false if it is none. */
 bool spool_end_parse(const struct spool_record *record, uint32_t *count);
 
-/* How far a segment has been replayed: to that offset, so many records. */
+/* How far a segment has been replayed: to that offset, so many records. A number is given again
+ * once a spool was empty, so the segment's sum is asked, too. */
 struct spool_progress {
 	uint32_t number;
+	uint32_t sum;
 	uint64_t offset;
 	uint32_t count;
 };

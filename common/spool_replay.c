@@ -153,8 +153,10 @@ static void progress_write(struct spool_store *store)
 	uint8_t bytes[SPOOL_PROGRESS_BYTES];
 	if (store->progress_fd < 0 || first->is_damaged)
 		return;
-	const struct spool_progress progress = {
-		.number = first->number, .offset = first->begin, .count = first->done};
+	const struct spool_progress progress = {.number = first->number,
+		.sum = first->sum,
+		.offset = first->begin,
+		.count = first->done};
 	spool_progress_encode(bytes, &progress);
 	(void)!store->io->pwrite(store->progress_fd, bytes, sizeof(bytes), 0);
 }

@@ -219,8 +219,9 @@ static void progress_apply(struct spool_store *store, const char *dir, unsigned 
 	if (spool_io_read(store->io, fd, bytes, &len, 0) == 0 && first < store->segment_count &&
 		spool_progress_parse((struct str){bytes, len}, &progress)) {
 		struct spool_segment *segment = &store->segments[first];
-		if (segment->number == progress.number && progress.offset >= SPOOL_HEAD_BYTES &&
-			progress.offset <= segment->end && progress.count <= segment->records) {
+		if (segment->number == progress.number && segment->sum == progress.sum &&
+			progress.offset >= SPOOL_HEAD_BYTES && progress.offset <= segment->end &&
+			progress.count <= segment->records) {
 			segment->begin = progress.offset;
 			segment->done = progress.count;
 			segment->records -= progress.count;

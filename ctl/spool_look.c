@@ -50,8 +50,9 @@ static bool look_segment(
 		goto out;
 	}
 	progress_load(dir, &progress);
-	size_t at = progress.number == number && progress.offset <= raw.len ? progress.offset
-									    : SPOOL_HEAD_BYTES;
+	const bool is_begun =
+		progress.number == number && progress.sum == sum && progress.offset <= raw.len;
+	size_t at = is_begun ? progress.offset : SPOOL_HEAD_BYTES;
 	for (struct spool_found found; ret;) {
 		found.damage_bytes = 0;
 		const enum spool_scan scan = spool_scan(raw, sum, &at, &found);

@@ -161,6 +161,27 @@ START_TEST(replay_without_its_progress_begins_anew)
 }
 END_TEST
 
+static void die_with(uint64_t first, uint64_t count);
+
+/* An emptied spool has no segment: the next process's first one is no earlier one of that number.
+ */
+START_TEST(progress_of_a_segment_that_is_gone_says_nothing_of_the_next)
+{
+	uint64_t sum;
+	folder_make();
+	spool_start();
+	put_many(0, 3);
+	ck_assert_uint_eq(drain(NULL), 3);
+	spool_end();
+	die_with(10, 5);
+	spool_start();
+	ck_assert_uint_eq(COUNT(records), 5);
+	ck_assert_uint_eq(drain(&sum), 5);
+	ck_assert_uint_eq(sum, 10 + 11 + 12 + 13 + 14);
+	folder_remove();
+}
+END_TEST
+
 /* A process of its own that ends without a word, its records told safe. */
 static void die_with(uint64_t first, uint64_t count)
 {
@@ -168,6 +189,7 @@ static void die_with(uint64_t first, uint64_t count)
 	if (pid == 0) {
 		struct err err = {0};
 		fixture.loop = loop_new(&err);
+		fixture.safe = 0;
 		spool_start();
 		for (uint64_t i = first; i < first + count; i++)
 			put(i);
@@ -439,7 +461,8 @@ SUITE_MAIN("spool", empty_spool_has_nothing_and_makes_no_segment,
 	full_segments_are_rotated_and_deleted_after_replay,
 	spool_is_full_at_its_maximum_and_takes_again_after_replay,
 	next_process_goes_on_where_this_one_ended, replay_without_its_progress_begins_anew,
-	records_survive_their_process, torn_tail_is_cut_at_each_byte, zero_filled_tail_is_cut,
+	progress_of_a_segment_that_is_gone_says_nothing_of_the_next, records_survive_their_process,
+	torn_tail_is_cut_at_each_byte, zero_filled_tail_is_cut,
 	bit_flipped_anywhere_but_at_the_tail_is_set_aside, flip_in_the_last_record_is_set_aside,
 	file_that_is_no_segment_is_set_aside, segment_without_a_record_is_deleted,
 	two_owners_have_two_directories, what_dead_owners_left_is_adopted,

@@ -228,12 +228,13 @@ START_TEST(end_and_progress_are_read_back)
 	buf_release(&out);
 	uint8_t bytes[SPOOL_PROGRESS_BYTES];
 	const struct spool_progress in = {
-		.number = 3, .offset = UINT64_C(1) << 40, .count = 4000000000};
+		.number = 3, .sum = 3000000000, .offset = UINT64_C(1) << 40, .count = 4000000000};
 	struct spool_progress back;
 	spool_progress_encode(bytes, &in);
 	const struct str raw = {(const char *)bytes, sizeof(bytes)};
 	ck_assert(spool_progress_parse(raw, &back));
 	ck_assert_uint_eq(back.number, 3);
+	ck_assert_uint_eq(back.sum, in.sum);
 	ck_assert_uint_eq(back.offset, in.offset);
 	ck_assert_uint_eq(back.count, in.count);
 	for (size_t bit = 0; bit < 8 * sizeof(bytes); bit++) {
