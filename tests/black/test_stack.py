@@ -19,6 +19,13 @@ CONTRACT_NAMES = (
     "WASL_DATABASE_URL", "WASL_ATTRIBUTOR_DATABASE_URL", "WASL_FINANCE_DATABASE_URL", "WASL_REDIS_URL",
     "WASL_KEYRING", "WASL_LINK_BASE", "WASL_TRACKER_PID", "WASL_ATTRIBUTOR_PID", "WASL_REDIS_PID",
     "WASL_POSTGRES_PID")
+REFUSING = """#!/bin/sh
+case $* in *--help*) exec %s --help ;; esac
+echo ev=listening listener=admin addr=127.0.0.1:1
+echo ev=listening listener=public addr=127.0.0.1:1
+echo ev=start_refused
+exit 1
+"""
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 
 
@@ -229,6 +236,19 @@ class Lifetime(unittest.TestCase):
         self.assertIn("the end of", result.err)
         self.assertFalse(pathlib.Path(path, "pids").exists())
         self.assertFalse(pathlib.Path(path, "temp").exists())
+
+    def test_an_attributor_that_ends_is_blamed_at_once_and_not_the_tracker(self):
+        path, programs = new_folder(), pathlib.Path(new_folder())
+        self.addCleanup(shutil.rmtree, programs)
+        self.addCleanup(run, SCRIPT, "down", path)
+        for name in ("wasl-tracker", "waslctl"):
+            (programs / name).symlink_to(stack.programs() / name)
+        (programs / "wasl-attributor").write_text(REFUSING % (stack.programs() / "wasl-attributor"))
+        (programs / "wasl-attributor").chmod(0o755)
+        result = run(SCRIPT, "up", path, env={**os.environ, "WASL_BIN": str(programs)}, limit_s=stack.UP_LIMIT_S)
+        self.assertEqual(result.rc, 1)
+        self.assertIn("the attributor has ended", result.err)
+        self.assertIn("ev=start_refused", result.err)
 
     def test_up_after_down_begins_afresh(self):
         path = new_folder()
