@@ -20,6 +20,7 @@ struct walk {
 	char cursor[LIST_CURSOR_MAX]; /* the key of the last row */
 };
 
+static bool store_is_there(struct call *call, const char *store_id);
 static void print_head(struct walk *walk);
 static enum call_exit print_pages(struct walk *walk, bool *has_more);
 static bool print_row(struct walk *walk, const char *text);
@@ -41,6 +42,8 @@ enum call_exit list_print(struct call *call, const struct list *list)
 	}
 	if (!call_db(call, &code))
 		return code;
+	if (list->store_id != NULL && !store_is_there(call, list->store_id))
+		return CALL_FAILED;
 	out_table_init(&walk.table, list->columns);
 	print_head(&walk);
 	code = print_pages(&walk, &has_more);
@@ -48,6 +51,17 @@ enum call_exit list_print(struct call *call, const struct list *list)
 		print_end(&walk, has_more);
 	out_table_release(&walk.table);
 	return code;
+}
+
+static bool store_is_there(struct call *call, const char *store_id)
+{
+	struct db_rows *const rows = call_query(
+		call, "SELECT FROM wasl.stores WHERE store_id = $1::bigint", DB_ARGS(store_id));
+	const bool is_there = rows != NULL && db_rows_count(rows) > 0;
+	if (rows != NULL && !is_there)
+		call_fail(call, "there is no store %s", store_id);
+	db_rows_free(rows);
+	return is_there;
 }
 
 static void print_head(struct walk *walk)

@@ -28,6 +28,7 @@ struct list {
 	enum list_format format;
 	const char *params[LIST_PARAMS_MAX];
 	unsigned param_count;
+	const char *store_id; /* NULL, or whose list it is: refused when there is no such store */
 };
 
 /* Prints the list as --json or list->format says, taking --limit and --cursor from the call. */

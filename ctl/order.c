@@ -89,7 +89,8 @@ static enum call_exit order_list(struct call *call)
 			      .params = {call_text(call, "store"), call_text(call, "waiting"),
 				      call_text(call, "conflict"), call_text(call, "unattributed"),
 				      call_text(call, "test")},
-			      .param_count = 5});
+			      .param_count = 5,
+			      .store_id = call_text(call, "store")});
 }
 
 bool order_check(const struct call *call)

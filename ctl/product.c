@@ -168,7 +168,8 @@ static enum call_exit product_list(struct call *call)
 			.key = "product_id",
 			.columns = columns,
 			.params = {call_text(call, "store")},
-			.param_count = 1});
+			.param_count = 1,
+			.store_id = call_text(call, "store")});
 }
 
 /* The id, and whether the row is new (xmax 0: not the newer version of an older row). */

@@ -70,6 +70,14 @@ class Orders(unittest.TestCase):
             self.assertIn(shown["ttl_s"], range(33 * 86400 - 60, 33 * 86400 + 3601))
         self.assertNotIn("\x1b", stack.waslctl("click", "show", token).out)
 
+    def test_lists_of_an_unknown_store_are_refused(self):
+        for noun in ("order", "product"):
+            for words in ((), ("--json",)):
+                result = stack.waslctl(noun, "list", "--store", 4000000, *words)
+                self.assertEqual((result.rc, result.out), (1, ""))
+                self.assertIn("there is no store 4000000", result.err)
+            self.assertEqual(stack.waslctl(noun, "list", "--store", self.store).rc, 0)
+
     def test_an_order_is_sent_shown_and_listed(self):
         token = self.click()
         sent = self.send("1001", [token], "--id", "msg_one")
