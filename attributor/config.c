@@ -3,10 +3,13 @@
 #include "config.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "catalogue_row.h"
 #include "spool.h"
 #include "timestamp.h"
+
+#define LOG_LEVEL "log-level" /* what SIGHUP changes while it runs */
 
 static bool check_address(struct str value, struct err *err);
 static bool check_redis_url(struct str value, struct err *err);
@@ -36,6 +39,20 @@ static const struct conf_option options[] = {
 		.min = INT64_C(2) * 86400 * US_PER_S,
 		.max = INT64_C(3650) * 86400 * US_PER_S,
 		.help = "how long the bodies of webhooks are kept, sealed; facts stay for ever"},
+	{.name = "connections-max",
+		.type = CONF_COUNT,
+		.offset = offsetof(struct config, connections_max),
+		.fallback = "10000",
+		.min = 1,
+		.max = 1000000,
+		.help = "open connections of the public listener; more are closed at once"},
+	{.name = "connections-per-address",
+		.type = CONF_COUNT,
+		.offset = offsetof(struct config, connections_per_address),
+		.fallback = "2048",
+		.min = 0,
+		.max = 1000000,
+		.help = "of these, from one IPv4 address or IPv6 /64; 0: no limit"},
 	{.name = "database-url",
 		.type = CONF_SECRET,
 		.offset = offsetof(struct config, secret_database_url),
@@ -60,7 +77,7 @@ static const struct conf_option options[] = {
 		.fallback = "127.0.0.1:8090",
 		.help = "address of webhooks and the reading API",
 		.check = check_address},
-	{.name = "log-level",
+	{.name = LOG_LEVEL,
 		.type = CONF_TEXT,
 		.offset = offsetof(struct config, log_level),
 		.fallback = "info",
@@ -120,11 +137,18 @@ enum conf_action config_load(struct config *config, int argc, char **argv)
 	return conf_load(&program, argc, argv, config);
 }
 
-bool config_reload_level(int argc, char **argv, enum log_level *level)
+bool config_reload(struct config *config, int argc, char **argv, struct err *err)
 {
-	struct config config;
-	const enum conf_action action = conf_load(&program, argc, argv, &config);
-	return action == CONF_RUN && log_level_parse(str_from(config.log_level), level);
+	return conf_reload(&program, argc, argv, config, err);
+}
+
+void config_each_fixed(const struct config *now, const struct config *fresh,
+	void (*fn)(const char *name, void *arg), void *arg)
+{
+	for (unsigned i = 0; i < program.option_count; i++)
+		if (strcmp(options[i].name, LOG_LEVEL) != 0 &&
+			!conf_value_equal(&options[i], now, fresh))
+			fn(options[i].name, arg);
 }
 
 static bool check_address(struct str value, struct err *err)

@@ -24,13 +24,17 @@ struct config {
 	int64_t batch_max;
 	int64_t spool_max_bytes;
 	int64_t body_retention_us;
+	int64_t connections_max;
+	int64_t connections_per_address; /* 0: no limit */
 	bool has_takeover;
 };
 
 /* As conf_load; what it leaves in config has passed every check that needs nothing but the text. */
 enum conf_action config_load(struct config *config, int argc, char **argv);
-/* The log level anew, for SIGHUP: from the same sources as at the start. False, and err says why:
- * the old one stays. */
-bool config_reload_level(int argc, char **argv, enum log_level *level);
+/* The sources again, for SIGHUP. False: err names source and line, and config is of no use. */
+bool config_reload(struct config *config, int argc, char **argv, struct err *err);
+/* Calls fn for each option that differs and that only a restart changes: all but log-level. */
+void config_each_fixed(const struct config *now, const struct config *fresh,
+	void (*fn)(const char *name, void *arg), void *arg);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "process.h"
 #include "service_parts.h"
 #include "timestamp.h"
 
@@ -54,6 +55,7 @@ static void on_unknown_slot(void *arg);
 static void on_keyring(const struct keyring *keyring, void *arg);
 static void on_api_answer(enum api_route route, unsigned status, int64_t took_us, void *arg);
 static void on_hangup(int signal_number, void *arg);
+static void on_fixed(const char *name, void *arg);
 static void on_terminate(int signal_number, void *arg);
 static void on_drain_limit(void *arg);
 static void on_drained(void *arg);
@@ -210,6 +212,8 @@ static bool start_listeners(struct service *service, struct err *err)
 {
 	struct conn_limits limits = conn_limits_default;
 	limits.body_max = HTTP_BODY_MAX;
+	limits.connections_max = process_descriptors((unsigned)service->config->connections_max);
+	limits.per_address_max = (unsigned)service->config->connections_per_address;
 	front_init(&service->front, service->webhook, service->api, &service->meters);
 	const struct conn_handlers handlers = front_handlers(&service->front);
 	service->server = conn_server_new(service->loop, &limits, &handlers, err);
@@ -508,20 +512,32 @@ static void on_api_answer(enum api_route route, unsigned status, int64_t took_us
 	meters_request(&service->meters, route, status, took_us);
 }
 
+/* The options are read before the keyring is taken: on any error all stays as it was. */
 static void on_hangup(int signal_number, void *arg)
 {
 	struct service *const service = arg;
+	struct config fresh;
 	struct err err = {0};
-	enum log_level level;
+	enum log_level level = LOG_INFO;
 	(void)signal_number;
-	if (keys_reload(&service->keys, &err))
-		log_info("keyring_reloaded", LOG_TEXT("why", "sighup"));
-	else
+	if (!config_reload(&fresh, service->argc, service->argv, &err)) {
+		log_error("config_refused", LOG_TEXT("reason", err.msg));
+	} else if (!keys_reload(&service->keys, &err)) {
 		log_error("keyring_refused", LOG_TEXT("reason", err.msg));
-	if (config_reload_level(service->argc, service->argv, &level))
+	} else {
+		log_info("keyring_reloaded", LOG_TEXT("why", "sighup"));
+		config_each_fixed(service->config, &fresh, on_fixed, NULL);
+		log_level_parse(str_from(fresh.log_level), &level);
 		log_set_level(level);
-	else
-		log_error("config_refused", LOG_TEXT("kept", "log-level"));
+		log_info("config_reloaded", LOG_TEXT("level", fresh.log_level));
+	}
+	explicit_bzero(&fresh, sizeof(fresh));
+}
+
+static void on_fixed(const char *name, void *arg)
+{
+	(void)arg;
+	log_warn("config_needs_restart", LOG_TEXT("option", name));
 }
 
 /* The second one does not wait. */

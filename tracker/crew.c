@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,11 +17,10 @@
 #include "log.h"
 #include "loop.h"
 #include "metrics.h"
+#include "process.h"
 #include "worker.h"
 
 #define ADDRESS_TEXT_MAX 128
-/* Descriptors besides the public connections: listeners, loops, Redis, admin, files. */
-#define DESCRIPTORS_OWN 256
 /* For the catalogue of a process that takes over: it accepts nobody before. */
 #define CATALOGUE_LIMIT_US INT64_C(30000000)
 
@@ -59,8 +57,6 @@ static bool workers_start(struct crew *crew, struct err *err);
 static bool admin_start(struct crew *crew, struct err *err);
 static bool signals_start(struct crew *crew, struct err *err);
 static void crew_release(struct crew *crew);
-static void descriptors_raise(void);
-static unsigned descriptors_share(const struct config *config);
 static void listening_log(const char *listener, const struct sockaddr_storage *address);
 static void on_view(const struct catalogue_view *view, void *arg);
 static uint64_t oldest_in_use(void *arg);
@@ -98,8 +94,7 @@ int crew_run(const struct config *config, struct keyring *keyring, int argc, cha
 
 static bool crew_start(struct crew *crew, struct err *err)
 {
-	descriptors_raise();
-	crew->connections_max = descriptors_share(crew->config);
+	crew->connections_max = process_descriptors((unsigned)crew->config->text.connections_max);
 	crew->loop = loop_new(err);
 	if (!crew->loop)
 		return false;
@@ -239,32 +234,6 @@ static void crew_release(struct crew *crew)
 		loop_wake_free(crew->drained);
 	if (crew->loop)
 		loop_free(crew->loop);
-}
-
-/* As many descriptors as the hard limit gives. */
-static void descriptors_raise(void)
-{
-	struct rlimit limit;
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-/* How many connections the descriptors are enough for: those of Redis, files and the admin listener
- * must not be taken by visitors. Fewer than asked for is said once. */
-static unsigned descriptors_share(const struct config *config)
-{
-	struct rlimit limit;
-	const rlim_t asked = (rlim_t)config->text.connections_max;
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= asked + DESCRIPTORS_OWN)
-		return (unsigned)asked;
-	const rlim_t left = limit.rlim_cur >= 2 * DESCRIPTORS_OWN ? limit.rlim_cur - DESCRIPTORS_OWN
-								  : limit.rlim_cur / 2;
-	const rlim_t share = left < asked ? left : asked;
-	log_warn("few_descriptors", LOG_NUM("have", limit.rlim_cur),
-		LOG_NUM("want", asked + DESCRIPTORS_OWN), LOG_NUM("connections", share));
-	return share > 0 ? (unsigned)share : 1;
 }
 
 static void listening_log(const char *listener, const struct sockaddr_storage *address)

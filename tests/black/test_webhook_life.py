@@ -5,6 +5,7 @@ import concurrent.futures
 import os
 import pathlib
 import re
+import resource
 import signal
 import socket
 import time
@@ -190,6 +191,39 @@ class Signals(Life):
         time.sleep(0.3)
         self.assertEqual(other.log()[size:], "")
 
+    def test_sighup_takes_nothing_of_a_bad_file_and_names_its_line(self):
+        other = self.extra().wait_ready()
+        conf, ring = other.folder / "conf", other.folder / "ring"
+        ring.touch(0o600)
+        ring.write_text(pathlib.Path(running.env["WASL_KEYRING"]).read_text())
+        good = "".join(line + "\n" for line in conf.read_text().splitlines() if not line.startswith("keyring"))
+        good += "keyring = %s\nlog-level = info\n" % ring
+        conf.write_text(good)
+        other.kill()
+        other.start()
+        other.wait_ready()
+        ring.write_text(ring.read_text() + "1 valid %s\n" % ("cd" * 32))
+        for text in (good + "order-deadline = 7,5s\n", good + "log-leve", good + "log-level = error\n", "\0", None):
+            before = other.log().count("ev=config_refused")
+            if text is None:
+                conf.unlink()
+            else:
+                conf.write_text(text)
+            other.process.send_signal(signal.SIGHUP)
+            stack.wait_until(lambda: other.log().count("ev=config_refused") > before, what="refusal: %r" % text)
+            line = next(line for line in reversed(other.log().splitlines()) if "ev=config_refused" in line)
+            if text is not None:
+                self.assertIn("%s:%d" % (conf, text.count("\n") + (not text.endswith("\n"))), line)
+        self.assertNotIn("ev=keyring_reloaded", other.log())
+        conf.touch(0o600)
+        conf.write_text(good.replace("log-level = info", "order-deadline = 2s"))
+        other.process.send_signal(signal.SIGHUP)
+        stack.wait_until(lambda: "ev=config_reloaded" in other.log(), what="the reload")
+        self.assertIn("ev=keyring_reloaded", other.log())
+        self.assertIn("ev=config_needs_restart option=order-deadline", other.log())
+        event = self.shop.order()
+        self.assertEqual(other.send(self.shop.store, event, "after-reload").status, 200)
+
     def test_sigterm_drains(self):
         other = self.extra().wait_ready()
         event = stack.json.dumps(self.shop.order()).encode()
@@ -244,6 +278,41 @@ class Signals(Life):
         self.assertGreater(len(taken), 50)
         stored = {name for (name,) in running.sql("SELECT event_id FROM wasl.event_ids WHERE event_id LIKE 'load-%'")}
         self.assertEqual(set(taken) - stored, set())
+
+
+class Caps(Life):
+    def dial(self, other):
+        host, port = other.url().partition("//")[2].rsplit(":", 1)
+        peer = socket.create_connection((host, int(port)), stack.WAIT_LIMIT_S)
+        self.addCleanup(peer.close)
+        return peer
+
+    def refused(self, other, cause):
+        text = stack.request(other.url("admin"), "GET", "/metrics").body
+        return stack.parse_metrics(text)["wasl_connections_refused_total", frozenset({("cause", cause)})]
+
+    def test_connections_have_caps_in_all_and_by_address(self):
+        for settings, cause in (({"connections_max": 20}, "total"), ({"connections_per_address": 20}, "address")):
+            other = self.extra(**settings).wait_ready()
+            kept = [self.dial(other) for _ in range(20)]
+            stack.wait_until(lambda: b"wasl_connections 20\n" in stack.request(
+                other.url("admin"), "GET", "/metrics").body, what="all are open")
+            self.assertEqual([self.dial(other).recv(1) for _ in range(3)], [b""] * 3)
+            self.assertEqual(self.refused(other, cause), 3)
+            for peer in kept:
+                peer.close()
+            stack.wait_until(lambda: b"wasl_connections 0\n" in stack.request(
+                other.url("admin"), "GET", "/metrics").body, what="all are gone")
+            self.assertEqual(other.send(self.shop.store, self.shop.order(), "cap-" + cause).status, 200)
+
+    def test_senders_leave_descriptors_for_the_stores(self):
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (600, limits[1]))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        other = self.extra(connections_max=1000000).wait_ready()
+        self.assertEqual(resource.prlimit(other.process.pid, resource.RLIMIT_NOFILE)[0], limits[1])
+        if limits[1] < 1000000 + 256:
+            self.assertRegex(other.log(), "ev=few_descriptors have=%d .*connections=%d\n" % (limits[1], limits[1] - 256))
 
 
 class Figures(Life):
