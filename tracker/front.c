@@ -29,7 +29,7 @@ struct front {
 	struct front_settings settings;
 	unsigned access_seen; /* answers since the last line of the access log */
 	bool has_mint_failed;
-	struct flood flood;
+	struct flood visitor_flood, source_flood;
 	_Alignas(STATS_CACHE_LINE) struct front_counts counts;
 };
 
@@ -67,6 +67,9 @@ static void clean_answer(struct front *front, const struct ask *ask);
 static void credited_answer(struct front *front, const struct ask *ask);
 static bool visitor_take(struct front *front, const struct ask *ask, int64_t wall_us,
 	struct click_record *record, struct cookie *cookie);
+static void source_note(
+	struct front *front, const struct trust_address *client, struct click_record *record);
+static void suspect_mark(struct click_record *record);
 static void on_stored(const struct sink_ticket *ticket, enum stored stored, void *arg);
 static void link_reply(struct front *front, const struct ask *ask, const struct conn_reply *reply);
 static void count(struct front *front, enum route route, unsigned class, unsigned status);
@@ -119,6 +122,8 @@ struct front *front_new(struct loop *loop, const struct config *config, unsigned
 	front->fallback_url = str_from(config->text.fallback_url);
 	classifier_init(&front->classifier);
 	entropy_init(&front->entropy);
+	flood_init(&front->visitor_flood, FLOOD_VISITOR_MAX);
+	flood_init(&front->source_flood, FLOOD_SOURCE_MAX);
 	struct conn_limits limits = conn_limits_default;
 	limits.connections_max = connections_max;
 	limits.per_address_max = address_share(config);
@@ -440,9 +445,14 @@ static void credited_answer(struct front *front, const struct ask *ask)
 static bool visitor_take(struct front *front, const struct ask *ask, int64_t wall_us,
 	struct click_record *record, struct cookie *cookie)
 {
+	struct trust_address client;
+	const bool has_client = trust_client(&front->settings.trusted_proxies, ask->peer,
+		ask->headers.forwarded, ask->headers.forwarded_count, &client);
 	cookie->len = 0;
-	if (record->flags & CLICK_NO_TRACK)
+	if (record->flags & CLICK_NO_TRACK) {
+		source_note(front, has_client ? &client : NULL, record);
 		return true;
+	}
 	const bool is_insecure = front->config->text.has_insecure_cookie;
 	const struct str name = is_insecure ? STR(VISITOR_COOKIE_PLAIN) : STR(VISITOR_COOKIE);
 	uint8_t visitor[VISITOR_BYTES];
@@ -453,15 +463,31 @@ static bool visitor_take(struct front *front, const struct ask *ask, int64_t wal
 		cookie->len = visit_cookie_format(cookie->line, visitor, is_insecure);
 	}
 	record->visitor = visit_visitor_hash(&front->keys->visit, visitor);
-	if (is_known && flood_note(&front->flood, record->visitor, loop_now_us(front->loop))) {
-		record->class = CLICK_CLASS_SUSPECT;
-		record->flags |= CLICK_SUSPECT;
-	}
-	struct trust_address client;
-	if (trust_client(&front->settings.trusted_proxies, ask->peer, ask->headers.forwarded,
-		    ask->headers.forwarded_count, &client))
+	if (!is_known)
+		source_note(front, has_client ? &client : NULL, record);
+	else if (flood_note(&front->visitor_flood, record->visitor, loop_now_us(front->loop)))
+		suspect_mark(record);
+	if (has_client)
 		record->network = visit_network_hash(&front->keys->visit, &client, wall_us);
 	return true;
+}
+
+/* A click without a cookie: suspect when its address, app and system bring an affiliate more of
+ * them than a crowd behind one address would. */
+static void source_note(
+	struct front *front, const struct trust_address *client, struct click_record *record)
+{
+	if (client != NULL && trust_is_public(client) &&
+		flood_note(&front->source_flood,
+			visit_source_hash(&front->keys->visit, client, record),
+			loop_now_us(front->loop)))
+		suspect_mark(record);
+}
+
+static void suspect_mark(struct click_record *record)
+{
+	record->class = CLICK_CLASS_SUSPECT;
+	record->flags |= CLICK_SUSPECT;
 }
 
 static void on_stored(const struct sink_ticket *ticket, enum stored stored, void *arg)

@@ -7,12 +7,17 @@
 #include <string.h>
 
 #define V4_PREFIX_BITS 96
+#define V4_NETWORK(a, b, bits)                                                              \
+	{                                                                                   \
+		{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b}}, V4_PREFIX_BITS + (bits) \
+	}
 
 static const uint8_t v4_mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
 static bool network_parse(struct str text, struct trust_network *network);
 static bool ip_parse(struct str text, struct trust_address *address);
 static bool is_trusted(const struct trust *trust, const struct trust_address *address);
+static bool is_within(const struct trust_network *network, const struct trust_address *address);
 static bool peer_address(const struct sockaddr_storage *peer, struct trust_address *address);
 static struct str last_entry(struct str *rest);
 
@@ -87,6 +92,26 @@ bool trust_is_v4(const struct trust_address *address)
 	return memcmp(address->bytes, v4_mapped, sizeof(v4_mapped)) == 0;
 }
 
+bool trust_is_public(const struct trust_address *address)
+{
+	static const struct trust_network own[] = {
+		V4_NETWORK(0, 0, 8),
+		V4_NETWORK(10, 0, 8),
+		V4_NETWORK(100, 64, 10),
+		V4_NETWORK(127, 0, 8),
+		V4_NETWORK(169, 254, 16),
+		V4_NETWORK(172, 16, 12),
+		V4_NETWORK(192, 168, 16),
+		{{{[15] = 1}}, 128}, /* ::1 */
+		{{{0xfc}}, 7},
+		{{{0xfe, 0x80}}, 10},
+	};
+	for (unsigned i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		if (is_within(&own[i], address))
+			return false;
+	return true;
+}
+
 /* Cuts the part after the last comma off rest. */
 static struct str last_entry(struct str *rest)
 {
@@ -124,16 +149,19 @@ static bool ip_parse(struct str text, struct trust_address *address)
 
 static bool is_trusted(const struct trust *trust, const struct trust_address *address)
 {
-	for (unsigned i = 0; i < trust->count; i++) {
-		const struct trust_network *network = &trust->networks[i];
-		const unsigned whole = network->prefix_bits / 8, part = network->prefix_bits % 8;
-		const uint8_t *a = address->bytes, *b = network->address.bytes;
-		if (memcmp(a, b, whole) != 0)
-			continue;
-		if (part == 0 || ((a[whole] ^ b[whole]) >> (8 - part)) == 0)
+	for (unsigned i = 0; i < trust->count; i++)
+		if (is_within(&trust->networks[i], address))
 			return true;
-	}
 	return false;
+}
+
+static bool is_within(const struct trust_network *network, const struct trust_address *address)
+{
+	const unsigned whole = network->prefix_bits / 8, part = network->prefix_bits % 8;
+	const uint8_t *a = address->bytes, *b = network->address.bytes;
+	if (memcmp(a, b, whole) != 0)
+		return false;
+	return part == 0 || ((a[whole] ^ b[whole]) >> (8 - part)) == 0;
 }
 
 static bool peer_address(const struct sockaddr_storage *peer, struct trust_address *address)

@@ -41,5 +41,7 @@ bool trust_client(const struct trust *trust, const struct sockaddr_storage *peer
 /* The socket's peer is one of the networks; a Unix socket's is, when there are any. */
 bool trust_has_peer(const struct trust *trust, const struct sockaddr_storage *peer);
 bool trust_is_v4(const struct trust_address *address);
+/* Neither of this machine nor of a private network: such a client is a proxy that nobody named. */
+bool trust_is_public(const struct trust_address *address);
 
 #endif

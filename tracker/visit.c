@@ -20,6 +20,7 @@ void visit_keys_init(struct visit_keys *keys, const uint8_t secret_person[KEYRIN
 {
 	memcpy(keys->secret_root, secret_person, SIPHASH_KEY_BYTES);
 	key_derive(keys->secret_root, 1, 0, keys->secret_visitor);
+	key_derive(keys->secret_root, 3, 0, keys->secret_source);
 	keys->network_day = INT64_MIN;
 }
 
@@ -41,6 +42,19 @@ uint32_t visit_network_hash(
 	 * first 6. */
 	const size_t prefix = trust_is_v4(client) ? 15 : 6;
 	const uint32_t hash = (uint32_t)siphash(keys->secret_network, client->bytes, prefix);
+	return hash ? hash : 1;
+}
+
+uint64_t visit_source_hash(const struct visit_keys *keys, const struct trust_address *client,
+	const struct click_record *record)
+{
+	enum { ADDRESS = sizeof(client->bytes), AFFILIATE = sizeof(uint32_t) };
+	uint8_t source[ADDRESS + AFFILIATE + 2] = {0};
+	memcpy(source, client->bytes, trust_is_v4(client) ? ADDRESS : 8);
+	memcpy(source + ADDRESS, &record->link.affiliate_id, AFFILIATE);
+	source[ADDRESS + AFFILIATE] = (uint8_t)record->app;
+	source[ADDRESS + AFFILIATE + 1] = (uint8_t)record->os;
+	const uint64_t hash = siphash(keys->secret_source, source, sizeof(source)) & VISITOR_MASK;
 	return hash ? hash : 1;
 }
 

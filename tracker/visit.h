@@ -21,12 +21,13 @@
 #define VISITOR_COOKIE_MAX   160    /* one Set-Cookie line */
 #define VISITOR_MAX_AGE_S    31536000
 
-/* Keys of the two hashes. The network's changes every day (UTC), so that addresses can't be joined
+/* Keys of the hashes. The network's changes every day (UTC), so that addresses can't be joined
  * over days; both come from the keyring, so that every worker of every tracker gets the same hash.
  */
 struct visit_keys {
 	uint8_t secret_root[SIPHASH_KEY_BYTES];
 	uint8_t secret_visitor[SIPHASH_KEY_BYTES];
+	uint8_t secret_source[SIPHASH_KEY_BYTES];
 	uint8_t secret_network[SIPHASH_KEY_BYTES];
 	int64_t network_day; /* days since 1970 */
 };
@@ -37,6 +38,10 @@ uint64_t visit_visitor_hash(const struct visit_keys *keys, const uint8_t visitor
 /* Of the /24 or /48, under the key of wall_us's day; never 0. */
 uint32_t visit_network_hash(
 	struct visit_keys *keys, const struct trust_address *client, int64_t wall_us);
+/* Of the IPv4 address or IPv6 /64, the app, the system and the affiliate: 48 bits, never 0. For
+ * counting in memory; it is not kept with the click. */
+uint64_t visit_source_hash(const struct visit_keys *keys, const struct trust_address *client,
+	const struct click_record *record);
 
 /* The first cookie of that name that is valid (22 base64url characters of 16 bytes). */
 bool visit_cookie_find(

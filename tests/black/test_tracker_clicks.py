@@ -17,6 +17,7 @@ NO_TRACK, SUSPECT = 2, 1
 LINK_HEADERS = {"cache-control": "no-store, private", "referrer-policy": "no-referrer",
                 "x-robots-tag": "noindex, nofollow", "x-content-type-options": "nosniff"}
 BURST = 1000
+SOURCE_MAX = 300
 BURST_CONNECTIONS = 50
 
 
@@ -311,6 +312,31 @@ class Settings(unittest.TestCase):
             self.assertNotEqual(network("192.0.2.1"), network("198.51.100.1"))
             self.assertEqual(network("192.0.2.1"), network("198.51.100.1, 192.0.2.1, 127.0.0.9"))
             self.assertEqual(network("garbage"), here)
+
+    def test_a_flood_from_one_address_is_suspect_and_credited(self):
+        with Tracker({"workers": 1, "trusted-proxies": "127.0.0.1"}) as tracker, \
+                stack.Connection(tracker.url) as connection:
+            def flags(count, address, headers=(), affiliate=AFFILIATE):
+                pairs = [("User-Agent", HUMAN), ("X-Forwarded-For", address), *headers]
+                clicks = [tracker.open_answer(connection.request("GET", tracker.link(affiliate), pairs))
+                          for _ in range(count)]
+                return [click["flags"] for click in clicks], clicks
+            found, clicks = flags(SOURCE_MAX + 50, "203.0.113.7")
+            # Those of a second window begin anew: on a slow machine the flood may have ended in between.
+            self.assertEqual(found[:SOURCE_MAX], [0] * SOURCE_MAX)
+            self.assertIn(SUSPECT, found[SOURCE_MAX:])
+            self.assertEqual(len({click["click_id"] for click in clicks}), SOURCE_MAX + 50)
+            at = found.index(SUSPECT)
+            self.assertEqual(CLASSES[tracker.record(clicks[at])["class"]], "suspect")
+            self.assertEqual(flags(1, "203.0.113.7", affiliate=UNKNOWN)[0], [0])
+            self.assertEqual(flags(1, "203.0.113.8")[0], [0])
+            known = [("Cookie", "wasl=" + "v" * 21 + "A")]
+            self.assertEqual(flags(1, "203.0.113.7", known)[0], [0])
+            found, _ = flags(SOURCE_MAX + 50, "198.51.100.7", [("DNT", "1")])
+            self.assertEqual(found[0], NO_TRACK)
+            self.assertIn(NO_TRACK | SUSPECT, found)
+            found, _ = flags(SOURCE_MAX + 50, "192.168.1.1")  # a proxy that nobody named
+            self.assertEqual(set(found), {0})
 
     def test_forged_forwarded_address_is_ignored(self):
         with Tracker() as tracker:

@@ -127,5 +127,46 @@ START_TEST(endless_hops_end)
 }
 END_TEST
 
+START_TEST(clients_of_private_networks_are_not_public)
+{
+	static const struct {
+		const char *text;
+		bool is_public;
+	} rows[] = {
+		{"0.0.0.0", false},
+		{"9.255.255.255", true},
+		{"10.0.0.0", false},
+		{"10.255.255.255", false},
+		{"11.0.0.0", true},
+		{"100.63.255.255", true},
+		{"100.64.0.0", false},
+		{"100.128.0.0", true},
+		{"127.0.0.1", false},
+		{"128.0.0.1", true},
+		{"169.254.1.1", false},
+		{"172.15.255.255", true},
+		{"172.16.0.0", false},
+		{"172.31.255.255", false},
+		{"172.32.0.0", true},
+		{"192.168.1.1", false},
+		{"192.169.0.0", true},
+		{"::1", false},
+		{"::2", true},
+		{"fbff::1", true},
+		{"fc00::1", false},
+		{"fdff::1", false},
+		{"fe80::1", false},
+		{"febf::1", false},
+		{"fec0::1", true},
+		{"2001:db8::1", true},
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct trust_address address;
+		ck_assert(trust_address_parse(str_from(rows[i].text), &address));
+		ck_assert_msg(trust_is_public(&address) == rows[i].is_public, "%s", rows[i].text);
+	}
+}
+END_TEST
+
 SUITE_MAIN("trust", lists_are_parsed_whole_or_refused, forwarded_counts_only_from_trusted_peers,
-	endless_hops_end)
+	endless_hops_end, clients_of_private_networks_are_not_public)

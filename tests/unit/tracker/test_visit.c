@@ -139,6 +139,50 @@ START_TEST(hashes_depend_on_key_network_and_day)
 }
 END_TEST
 
+START_TEST(source_is_address_app_system_and_affiliate)
+{
+	static const uint8_t secret[KEYRING_KEY_BYTES] = {1}, secret_other[KEYRING_KEY_BYTES] = {2};
+	static const struct {
+		const char *address;
+		uint32_t affiliate_id;
+		enum click_app app;
+		enum click_os os;
+		bool is_same;
+	} rows[] = {
+		{"192.0.2.1", 5, 1, 2, true},
+		{"192.0.2.2", 5, 1, 2, false},
+		{"192.0.2.1", 6, 1, 2, false},
+		{"192.0.2.1", 5, 2, 2, false},
+		{"192.0.2.1", 5, 1, 1, false},
+	};
+	struct visit_keys keys, other;
+	struct trust_address v4, v6, v6_same, v6_other;
+	struct click_record record = {.link = {.affiliate_id = 5}, .app = 1, .os = 2};
+	visit_keys_init(&keys, secret);
+	visit_keys_init(&other, secret_other);
+	ck_assert(trust_address_parse(STR("192.0.2.1"), &v4) &&
+		  trust_address_parse(STR("2001:db8:1:1::1"), &v6) &&
+		  trust_address_parse(STR("2001:db8:1:1:ffff::2"), &v6_same) &&
+		  trust_address_parse(STR("2001:db8:1:2::1"), &v6_other));
+	const uint64_t hash = visit_source_hash(&keys, &v4, &record);
+	ck_assert(hash != 0 && hash >> 48 == 0 && hash != visit_source_hash(&other, &v4, &record));
+	ck_assert_uint_eq(visit_source_hash(&keys, &v6, &record),
+		visit_source_hash(&keys, &v6_same, &record));
+	ck_assert_uint_ne(visit_source_hash(&keys, &v6, &record),
+		visit_source_hash(&keys, &v6_other, &record));
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct trust_address address;
+		ck_assert(trust_address_parse(str_from(rows[i].address), &address));
+		record.link.affiliate_id = rows[i].affiliate_id;
+		record.app = rows[i].app;
+		record.os = rows[i].os;
+		ck_assert_msg(
+			(visit_source_hash(&keys, &address, &record) == hash) == rows[i].is_same,
+			"row %zu", i);
+	}
+}
+END_TEST
+
 SUITE_MAIN("visit", cookie_round_trips, only_valid_cookies_count, sub_ids_are_decoded_and_kept,
 	first_of_duplicates_counts_even_when_dropped, sub_ids_have_limits,
-	hashes_depend_on_key_network_and_day)
+	hashes_depend_on_key_network_and_day, source_is_address_app_system_and_affiliate)
