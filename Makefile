@@ -112,7 +112,10 @@ $(BIN)/test/wasl-attributor: LIBS = $(LIBS_common) $(LIBS_pg)
 $(BIN)/test/wasl-attributor: $(OUT)/test/attributor/failpoint.o $(OUT)/attributor/main.o \
 	$(filter-out $(OUT)/attributor/failpoint.o,$(ATTRIBUTOR_OBJS)) $(OUT)/libcommon.a
 	$(LINK)
-test-programs: $(BIN)/test/wasl-attributor
+# A clock that is behind, to be preloaded: yesterday's clicks.
+$(BIN)/test/past.so: tests/bench/past.c Makefile
+	@mkdir -p $(@D) && echo "  LINK  $@" && $(CC) -std=c11 $(WARN) -O2 $(CFLAGS) -shared -fPIC -o $@ $<
+test-programs: $(BIN)/test/wasl-attributor $(BIN)/test/past.so
 
 # Unit tests: Check, one binary a module, named after its wing.
 UNIT := $(patsubst %.c,$(OUT)/%,$(wildcard tests/unit/*/test_*.c))
@@ -190,7 +193,7 @@ bench: deps deps-bench ## benchmarks against their anchors; also build/bench/res
 	@WASL_BIN=$(BIN) python3 tests/bench/run.py $(OUT) $(BUILD)/bench $(ONLY)
 
 market: deps ## replays the whole marketplace and reckons it up; SEED=… SCALE=0.05 for a small one
-	$(SUB) all
+	$(SUB) all test-programs
 	@WASL_BIN=$(BIN) python3 tests/bench/market/market.py $(or $(SEED),$(shell date +%s)) $(or $(SCALE),1)
 
 oracle: deps ## 100,000 random orders and their orders of arrival, core and service against the reference, new seeds

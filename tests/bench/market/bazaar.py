@@ -3,22 +3,42 @@
 order must come to, reckoned here in whole piastres, by rules written down once more.
 
 The size is the real one: 1,475 stores, 6,591 products, 35,171 users, 65,456 orders of goods worth 59,500,536.00 EGP.
-With a scale below 1 everything shrinks alike."""
+With a scale below 1 everything shrinks alike. What is drawn depends on seed and scale alone."""
 
 import random
 
 STORES, PRODUCTS, USERS, ORDERS = 1475, 6591, 35171, 65456
 GROSS_MINOR = 5_950_053_600
-AFFILIATE_SHARE = 0.9  # of the users
+AFFILIATE_SHARE = 0.9  # of the users; the others have accounts and buy
+ACCOUNT_SHARE = 0.3    # of the orders are by those, again and again; the rest by people who leave a number once
 TAX_BP = 1400
 BP = 10000
-DAY_S = 86400
-WINDOW_S = 30 * DAY_S
+HOUR_S, DAY_S = 3600, 86400
 
-# What becomes of an order, in hundredths: most are cash on delivery, and a good part of them comes back.
-FATES = (("collected", 60), ("partial", 4), ("refused", 17), ("cancelled", 7), ("returned", 3), ("refunded", 3),
-         ("reinstated", 1), ("pending", 4), ("placed", 1))
-EVIDENCE = (("clicks", 74), ("coupon", 9), ("both", 6), ("stale", 2), ("stranger", 1), ("broken", 1), ("none", 7))
+# What becomes of an order, in hundredths: most are cash on delivery, and a good part of them comes back. `late` is a
+# return after the commission was approved; `partial` and `refunded` keep some of their pieces.
+FATES = (("collected", 58), ("partial", 4), ("refused", 17), ("cancelled", 7), ("returned", 3), ("late", 2),
+         ("refunded", 3), ("reinstated", 1), ("pending", 4), ("placed", 1))
+# Who sent the buyer, in hundredths. `stale`: a click from before its window; `stranger`: for another shop; `broken`:
+# tokens that are none. Where a shop has no coupon, clicks take its part.
+EVIDENCE = (("clicks", 71), ("coupon", 11), ("both", 6), ("stale", 2), ("stranger", 1), ("broken", 1), ("none", 8))
+VISITS = (1, 1, 1, 2, 3)  # clicks of one buyer
+ASTRAY_SHARE = 0.05       # of those with several also saw another shop, which counts for nothing here
+TEST_SHARE = 0.002
+COUPON_SHARE = 0.7        # of the shops have one
+
+# Days ago on which orders are placed, by what becomes of them. Whoever has it collected 21 days ago is past a return
+# window of 14, and 12 days ago within it: with room on both sides for the days until the courier comes.
+PLACED_DAYS = {"collected": (21, 12, 12), "partial": (21, 12, 12), "refunded": (21, 12, 12), "late": (21,),
+               "returned": (12,), "reinstated": (12,), "refused": (21, 12, 12, 3), "cancelled": (21, 12, 3, 3),
+               "pending": (3, 3, 0), "placed": (3, 0)}
+# Days ago on which people click. Redis keeps a click for its window and three days: of the oldest ones, some are gone,
+# and their tokens stand alone.
+CLICK_DAYS = (32, 26, 21, 12, 3, 0)
+STALE_DAYS = CLICK_DAYS[0]
+WINDOW_DAYS = (30, 30, 30, 7)
+CHECKOUT_S = (HOUR_S, 11 * HOUR_S)  # from the day's clicks to the order
+STEP_HOURS = {21: (6, 20), 12: (6, 20), 3: (2, 6)}  # between two events of an order
 
 
 def half_up(numerator, denominator):
@@ -56,6 +76,7 @@ class Store:
         self.is_inclusive = rng.random() < 0.3
         self.collect_on = rng.choice(("collected",) * 9 + ("delivered",))
         self.return_days = rng.choice((14, 14, 14, 0))
+        self.window_days = rng.choice(WINDOW_DAYS)
         self.products, self.coupons = [], []
         self.id = self.secret = None  # told by the real thing
 
@@ -85,21 +106,34 @@ class Line:
         return self.unit_minor * self.quantity
 
 
-class Order:
-    """visits: (affiliate, product) of real clicks in time order. tokens: what they brought, filled in by the replay."""
+class Visit:
+    """A real click. days: how long ago."""
 
-    def __init__(self, rng, number, store):
-        self.number, self.store = number, store
+    def __init__(self, affiliate, product, days):
+        self.affiliate, self.product, self.days = affiliate, product, days
+
+
+class Order:
+    """visits: in the order of time. tokens: what is sent along, those of the visits first filled in by the replay."""
+
+    def __init__(self, rng, number, store, customer):
+        self.number, self.store, self.customer = number, store, customer
         self.order_id = "%d-%d" % (10000 + number, rng.randrange(10 ** 9))
         self.fate, self.evidence = pick(rng, FATES), pick(rng, EVIDENCE)
-        if self.fate == "returned" and store.return_days == 0:
-            self.fate = "refused"  # whether it was approved before it came back would be the timer's luck
+        if store.return_days == 0 and self.fate in ("returned", "reinstated"):
+            self.fate = "refused"  # whether it was approved before the last event came would be the timer's luck
         count = min(len(store.products), rng.choice((1, 1, 1, 2, 3)))
         self.lines = [Line(product, rng.choice((1, 1, 1, 2, 3))) for product in rng.sample(store.products, count)]
         self.discount_minor = 0
-        self.visits, self.coupon, self.tokens, self.stranger = [], None, [], None
-        self.is_test = rng.random() < 0.002
-        self.customer = rng.randrange(10 ** 12)
+        self.visits, self.coupon, self.tokens = [], None, []
+        self.is_test = rng.random() < TEST_SHARE
+        self.days = 0 if self.evidence == "stale" else rng.choice(PLACED_DAYS[self.fate])
+        self.placed_s = rng.randrange(*CHECKOUT_S) - self.days * DAY_S if self.days else 0
+        self.step_s = rng.randrange(*(hours * HOUR_S for hours in STEP_HOURS[self.days])) if self.days else 1
+
+    def counts(self, visit):
+        """Whether a click is one of this shop, and in its window."""
+        return visit.product.store is self.store and visit.days - self.days < self.store.window_days
 
 
 class Bazaar:
@@ -109,15 +143,17 @@ class Bazaar:
         def scaled(count):
             return max(3, round(count * scale))
         self.stores = [Store(rng, n) for n in range(1, scaled(STORES) + 1)]
-        self.affiliates = list(range(1, int(scaled(USERS) * AFFILIATE_SHARE) + 1))
+        self.affiliates = range(1, int(scaled(USERS) * AFFILIATE_SHARE) + 1)
+        self.buyers = range(len(self.affiliates) + 1, scaled(USERS) + 1)
         for number in range(1, scaled(PRODUCTS) + 1):
             at = number - 1 if number <= len(self.stores) else self._popular(len(self.stores))
             Product(rng, self.stores[at], number)
         self.products = [product for store in self.stores for product in store.products]
         for number, store in enumerate(self.stores):
-            if rng.random() < 0.4:
+            if rng.random() < COUPON_SHARE:
                 Coupon(store, number, self._affiliate())
-        self.orders = [Order(rng, n, self.stores[self._popular(len(self.stores))]) for n in range(scaled(ORDERS))]
+        self.orders = [Order(rng, n, self.stores[self._popular(len(self.stores))], self._customer())
+                       for n in range(scaled(ORDERS))]
         for order in self.orders:
             self._trace(order)
         self.gross_minor = GROSS_MINOR if scale == 1.0 else round(GROSS_MINOR * scale)
@@ -132,18 +168,37 @@ class Bazaar:
     def _affiliate(self):
         return self.affiliates[self._popular(len(self.affiliates))]
 
+    def _customer(self):
+        if self.rng.random() < ACCOUNT_SHARE:
+            return self.rng.choice(self.buyers)
+        return len(self.affiliates) + len(self.buyers) + self.rng.randrange(10 ** 9)
+
     def _trace(self, order):
-        rng, kind = self.rng, order.evidence
-        if kind in ("coupon", "both"):
+        rng = self.rng
+        if order.evidence in ("coupon", "both"):
             if order.store.coupons:
                 order.coupon = rng.choice(order.store.coupons)
             else:
-                kind = order.evidence = "clicks"
-        if kind in ("clicks", "both", "stale"):
-            count = 1 if kind == "stale" else rng.choice((1, 1, 1, 2, 3))
-            order.visits = [(self._affiliate(), rng.choice(order.store.products)) for _ in range(count)]
-        if kind == "stranger":
-            order.visits = [(self._affiliate(), rng.choice(self.products))]
+                order.evidence = "clicks"
+        if order.evidence in ("clicks", "both"):
+            days = [d for d in CLICK_DAYS[1:] if d >= order.days]
+            count = rng.choice(VISITS)
+            order.visits = [self._visit(order.store.products, rng.choice(days[-2:])) for _ in range(count)]
+            if count > 1 and rng.random() < ASTRAY_SHARE:
+                order.visits.append(self._visit(self.products, order.days))
+            if rng.random() < 0.1:
+                order.visits.append(self._visit(order.store.products, days[0]))
+            order.visits.sort(key=lambda visit: -visit.days)
+        if order.evidence == "stale":
+            order.visits = [self._visit(order.store.products, STALE_DAYS)]
+        if order.evidence == "stranger":
+            order.visits = [self._visit(self.products, order.days)]
+        order.tokens = ["(click %d)" % n for n in range(len(order.visits))]
+        if order.evidence == "broken":
+            order.tokens = ["not-a-token", "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"[:60]]
+
+    def _visit(self, products, days):
+        return Visit(self._affiliate(), self.rng.choice(products), days)
 
     def _make_gross(self):
         """Prices are drawn to their sum: scaled, and what is left over laid on lines of one piece, a piastre each."""
@@ -186,22 +241,21 @@ class Bazaar:
 
 def winners(order):
     """Affiliates, in the order in which a linear split counts them; empty: nobody."""
-    visits = [visit for visit in order.visits if visit[1].store is order.store]
-    if order.evidence == "stale" or order.is_test:
-        visits = []
-    coupon = order.coupon if not order.is_test else None
-    if coupon and (order.store.precedence == "coupon_first" or not visits):
-        return [coupon.affiliate]
+    if order.is_test:
+        return []
+    visits = [visit for visit in order.visits if order.counts(visit)]
+    if order.coupon and (order.store.precedence == "coupon_first" or not visits):
+        return [order.coupon.affiliate]
     if not visits:
         return []
     if order.store.model == "first":
-        return [visits[0][0]]
+        return [visits[0].affiliate]
     if order.store.model == "last":
-        return [visits[-1][0]]
+        return [visits[-1].affiliate]
     latest_first = []
-    for affiliate, _ in reversed(visits):
-        if affiliate not in latest_first:
-            latest_first.append(affiliate)
+    for visit in reversed(visits):
+        if visit.affiliate not in latest_first:
+            latest_first.append(visit.affiliate)
     return latest_first
 
 
@@ -229,13 +283,14 @@ def full_minor(order):
 
 
 def state_of(order):
-    """Of its commissions, once every event is in and no window is open that the timer has not ended."""
-    fate = order.fate
-    if fate in ("refused", "cancelled", "returned"):
+    """Of its commissions, once every event is in and the timer has ended every return window that is over."""
+    if order.fate in ("refused", "cancelled", "returned"):
         return "voided"
-    if fate == "pending":
+    if order.fate == "late":
+        return "reversed"
+    if order.fate == "pending":
         return "pending"
-    return "approved" if order.store.return_days == 0 else "held"
+    return "approved" if order.store.return_days == 0 or order.days > order.store.return_days else "held"
 
 
 def expected(order):
@@ -244,6 +299,6 @@ def expected(order):
     if not who or order.fate == "placed":
         return {}
     state = state_of(order)
-    full = 0 if state == "voided" else full_minor(order)
+    full = 0 if state in ("voided", "reversed") else full_minor(order)
     return {affiliate: (state, full // len(who) + (1 if place < full % len(who) else 0))
             for place, affiliate in enumerate(who)}

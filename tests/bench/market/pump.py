@@ -8,7 +8,7 @@ import urllib.parse
 
 STALL_S = 30
 ANSWER_MAX = 1 << 20
-ATTEMPTS_MAX = 50
+ATTEMPTS_MAX = 500
 PAUSE_S = 0.02
 
 
@@ -23,29 +23,34 @@ class Peer:
         self.socket.sendall(job.request())
 
     def read(self):
-        """(status, headers, body) once all of it is there."""
+        """(status, head, body) once all of it is there."""
         more = self.socket.recv(1 << 16)
         if not more:
             raise ConnectionError("closed in the middle of an answer")
         self.data += more
         head, blank, body = self.data.partition(b"\r\n\r\n")
-        if not blank:
+        if not blank or len(body) < int(header(head, b"content-length") or 0):
             return None
-        headers = dict(line.lower().split(b": ", 1) if i == 0 else line.split(b": ", 1)
-                       for i, line in enumerate(head.split(b"\r\n")[1:]) if b": " in line)
-        headers = {name.lower(): value for name, value in headers.items()}
-        if len(body) < int(headers.get(b"content-length", 0)):
-            return None
-        return int(head[9:12]), headers, body
+        return int(head[9:12]), head, body
+
+
+def header(head, name):
+    """The value of a header (its name in lower case), None if it is absent."""
+    at = head.lower().find(b"\r\n" + name + b":")
+    if at < 0:
+        return None
+    at += len(name) + 3
+    end = head.find(b"\r\n", at)
+    return head[at:end if end >= 0 else len(head)].strip()
 
 
 class Job:
-    """One request. answer(status, headers, body) returns False to be asked again."""
+    """One request. answer(status, head, body) returns False to be asked again."""
 
     def request(self):
         raise NotImplementedError
 
-    def answer(self, status, headers, body):
+    def answer(self, status, head, body):
         raise NotImplementedError
 
 
@@ -54,20 +59,18 @@ def address_of(url):
     return parts.hostname, parts.port
 
 
-def pump(url, jobs, connections, on_done=None):
-    """Runs all jobs, each on the next connection that is free; returns how long it took."""
-    began, waiting = time.monotonic(), iter(jobs)
+def pump(url, jobs, connections, on_done):
+    """Runs all jobs, each on the next connection that is free, and tells of each that is done."""
+    waiting = iter(jobs)
     peers = [Peer(address_of(url)) for _ in range(connections)]
-    again, attempts, done = [], {}, 0
+    again, attempts = [], {}
     with selectors.DefaultSelector() as selector:
-        def next_job():
-            return again.pop() if again else next(waiting, None)
         for peer in peers:
             selector.register(peer.socket, selectors.EVENT_READ, peer)
         idle = list(peers)
         while True:
             while idle:
-                job = next_job()
+                job = again.pop() if again else next(waiting, None)
                 if job is None:
                     break
                 idle.pop().ask(job)
@@ -85,13 +88,10 @@ def pump(url, jobs, connections, on_done=None):
                 idle.append(peer)
                 if job.answer(*answer) is False:
                     attempts[job] = attempts.get(job, 0) + 1
-                    assert attempts[job] <= ATTEMPTS_MAX, "refused again and again"
+                    assert attempts[job] <= ATTEMPTS_MAX, "refused again and again: %d" % answer[0]
                     again.append(job)
                     time.sleep(PAUSE_S)
                     continue
-                done += 1
-                if on_done:
-                    on_done(done)
+                on_done()
     for peer in peers:
         peer.socket.close()
-    return time.monotonic() - began
