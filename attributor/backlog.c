@@ -8,8 +8,8 @@
 
 #include "event_seal.h"
 #include "failpoint.h"
-#include "log.h"
 #include "seal.h"
+#include "stats.h"
 
 #define TICKET_MAGIC 0x2c7e9f15
 
@@ -28,10 +28,12 @@ struct backlog {
 	struct spool *spool;
 };
 
+static bool add(struct backlog *backlog, const struct post_item *item, struct ticket *ticket);
 static bool encode(const struct backlog *backlog, const struct post_item *item, struct buf *out);
 static struct ticket *ticket_new(const struct post_item *item, backlog_told_fn *fn, void *arg);
 static void on_told(uint64_t tag, bool is_safe, void *arg);
 static void on_found(const struct spool_record *record, void *arg);
+static void tell_safe(const struct backlog *backlog);
 
 struct backlog *backlog_new(const struct backlog_config *config, struct err *err)
 {
@@ -65,23 +67,22 @@ enum backlog_seen backlog_find(const struct backlog *backlog, uint32_t store_id,
 	return backlog_index_find(&backlog->index, &record);
 }
 
-bool backlog_add(
+enum backlog_result backlog_add(
 	struct backlog *backlog, const struct post_item *item, backlog_told_fn *fn, void *arg)
 {
-	struct buf bytes;
 	struct ticket *const ticket = ticket_new(item, fn, arg);
-	bool is_taken = false;
-	buf_init(&bytes, SPOOL_PAYLOAD_MAX);
-	if (ticket != NULL && backlog_index_has_room(&backlog->index) &&
-		encode(backlog, item, &bytes)) {
-		failpoint_pass(FAILPOINT_SPOOLING);
-		is_taken = spool_add(backlog->spool, BACKLOG_KIND, item->event->received_us,
-				   buf_str(&bytes), (uint64_t)(uintptr_t)ticket) == SPOOL_TAKEN;
+	enum backlog_result result = BACKLOG_REFUSED;
+	if (ticket == NULL)
+		return result;
+	if (backlog_index_find(&backlog->index, &ticket->name) == BACKLOG_OTHER)
+		result = BACKLOG_REUSED;
+	else if (backlog_index_add(&backlog->index, &ticket->name)) {
+		if (add(backlog, item, ticket))
+			return BACKLOG_TAKEN;
+		backlog_index_told(&backlog->index, &ticket->name, false);
 	}
-	buf_release(&bytes);
-	if (!is_taken)
-		free(ticket);
-	return is_taken;
+	free(ticket);
+	return result;
 }
 
 const struct spool_counts *backlog_counts(const struct backlog *backlog)
@@ -91,7 +92,11 @@ const struct spool_counts *backlog_counts(const struct backlog *backlog)
 
 unsigned backlog_read(struct backlog *backlog, struct spool_record *records, unsigned max)
 {
-	return spool_read(backlog->spool, records, max);
+	const unsigned count = spool_read(backlog->spool, records, max);
+	if (count == 0 && stats_get(&spool_counts(backlog->spool)->records) == 0 &&
+		spool_untold(backlog->spool) == 0)
+		backlog_index_release(&backlog->index);
+	return count;
 }
 
 void backlog_done(struct backlog *backlog, const struct backlog_record *records, unsigned count)
@@ -113,6 +118,20 @@ void backlog_free(struct backlog *backlog)
 	spool_free(backlog->spool);
 	backlog_index_release(&backlog->index);
 	free(backlog);
+}
+
+static bool add(struct backlog *backlog, const struct post_item *item, struct ticket *ticket)
+{
+	struct buf bytes;
+	bool is_taken = false;
+	buf_init(&bytes, SPOOL_PAYLOAD_MAX);
+	if (encode(backlog, item, &bytes)) {
+		failpoint_pass(FAILPOINT_SPOOLING);
+		is_taken = spool_add(backlog->spool, BACKLOG_KIND, item->event->received_us,
+				   buf_str(&bytes), (uint64_t)(uintptr_t)ticket) == SPOOL_TAKEN;
+	}
+	buf_release(&bytes);
+	return is_taken;
 }
 
 static bool encode(const struct backlog *backlog, const struct post_item *item, struct buf *out)
@@ -160,13 +179,12 @@ static void on_told(uint64_t tag, bool is_safe, void *arg)
 	assert(ticket->magic == TICKET_MAGIC);
 	if (is_safe)
 		failpoint_pass(FAILPOINT_SPOOLED);
-	if (is_safe && !backlog_index_add(&backlog->index, &ticket->name))
-		log_warn("backlog_not_indexed", LOG_NUM("store", ticket->name.store_id));
+	backlog_index_told(&backlog->index, &ticket->name, is_safe);
 	ticket->fn(is_safe, ticket->arg);
 	ticket->magic = 0;
 	free(ticket);
-	if (is_safe && backlog->config.on_safe != NULL)
-		backlog->config.on_safe(backlog->config.arg);
+	if (is_safe)
+		tell_safe(backlog);
 }
 
 /* What is no event is met again by the replay. */
@@ -174,6 +192,14 @@ static void on_found(const struct spool_record *record, void *arg)
 {
 	struct backlog *const backlog = arg;
 	struct backlog_record name;
-	if (record->kind == BACKLOG_KIND && backlog_record_parse(record->payload, &name))
-		(void)backlog_index_add(&backlog->index, &name);
+	if (record->kind == BACKLOG_KIND && backlog_record_parse(record->payload, &name) &&
+		backlog_index_add(&backlog->index, &name))
+		backlog_index_told(&backlog->index, &name, true);
+	tell_safe(backlog);
+}
+
+static void tell_safe(const struct backlog *backlog)
+{
+	if (backlog->config.on_safe != NULL)
+		backlog->config.on_safe(backlog->config.arg);
 }

@@ -19,7 +19,8 @@ struct backlog_config {
 	uint64_t max_bytes;
 	const struct keys *keys;
 	struct entropy *entropy;
-	void (*on_safe)(void *arg); /* there is something to replay; may be NULL */
+	void (*on_safe)(void *arg); /* there is something to replay, spooled or taken over from a
+				     * process that died; may be NULL */
 	void *arg;
 };
 
@@ -30,13 +31,19 @@ struct backlog *backlog_new(const struct backlog_config *config, struct err *err
 enum backlog_seen backlog_find(const struct backlog *backlog, uint32_t store_id,
 	struct str event_id, const uint8_t body_sha256[BACKLOG_HASH_BYTES]);
 /* Puts the item's event on disk; the item may go on meanwhile, and may end. fn tells, later, once
- * and from the loop, whether it is safe. False: it can't be, fn is not called. */
+ * and from the loop, whether it is safe; it is not called unless the event was taken. */
+enum backlog_result {
+	BACKLOG_TAKEN = 0,
+	BACKLOG_REUSED, /* its webhook-id is here with another body */
+	BACKLOG_REFUSED /* no room, no memory, or the disk fails */
+};
 typedef void backlog_told_fn(bool is_safe, void *arg);
-bool backlog_add(
+enum backlog_result backlog_add(
 	struct backlog *backlog, const struct post_item *item, backlog_told_fn *fn, void *arg);
 const struct spool_counts *backlog_counts(const struct backlog *backlog);
 
-/* For who replays: the oldest records, as spool_read gives them. */
+/* For who replays: the oldest records, as spool_read gives them. Once there are none, no
+ * webhook-id waits, whatever became of the disk. */
 unsigned backlog_read(struct backlog *backlog, struct spool_record *records, unsigned max);
 /* The first count of them, with what they hold, are in Postgres. */
 void backlog_done(struct backlog *backlog, const struct backlog_record *records, unsigned count);

@@ -14,7 +14,8 @@
 struct backlog_slot {
 	uint8_t key[KEY_BYTES];  /* of SHA-256(store, webhook-id) */
 	uint8_t body[KEY_BYTES]; /* of the body's SHA-256 */
-	uint32_t count;          /* records; 0: free */
+	uint32_t pending;        /* records on their way to the disk */
+	uint32_t safe;           /* and on it; 0 of both: free */
 };
 
 static bool key_of(const struct backlog_record *record, uint8_t key[KEY_BYTES]);
@@ -22,6 +23,8 @@ static unsigned home_of(const struct backlog_index *index, const uint8_t key[KEY
 static struct backlog_slot *slot_of(
 	const struct backlog_index *index, const uint8_t key[KEY_BYTES]);
 static bool grow(struct backlog_index *index);
+static bool is_free(const struct backlog_slot *slot);
+static void clear_if_free(struct backlog_index *index, const struct backlog_slot *slot);
 static void close_gap(struct backlog_index *index, unsigned gap);
 
 void backlog_index_init(struct backlog_index *index)
@@ -46,15 +49,29 @@ bool backlog_index_add(struct backlog_index *index, const struct backlog_record 
 	if (!key_of(record, key) || (4 * (index->used + 1) > 3 * index->slot_count && !grow(index)))
 		return false;
 	struct backlog_slot *const slot = slot_of(index, key);
-	if (slot->count == 0) {
+	if (is_free(slot)) {
 		if (!backlog_index_has_room(index))
 			return false;
 		memcpy(slot->key, key, KEY_BYTES);
 		memcpy(slot->body, record->body_sha256, KEY_BYTES);
 		index->used++;
 	}
-	slot->count++;
+	slot->pending++;
 	return true;
+}
+
+void backlog_index_told(
+	struct backlog_index *index, const struct backlog_record *record, bool is_safe)
+{
+	uint8_t key[KEY_BYTES];
+	if (index->used == 0 || !key_of(record, key))
+		return;
+	struct backlog_slot *const slot = slot_of(index, key);
+	if (slot->pending == 0)
+		return;
+	slot->pending--;
+	slot->safe += is_safe ? 1 : 0;
+	clear_if_free(index, slot);
 }
 
 enum backlog_seen backlog_index_find(
@@ -64,10 +81,11 @@ enum backlog_seen backlog_index_find(
 	if (index->used == 0 || !key_of(record, key))
 		return BACKLOG_NEW;
 	const struct backlog_slot *const slot = slot_of(index, key);
-	if (slot->count == 0)
+	if (is_free(slot))
 		return BACKLOG_NEW;
-	return memcmp(slot->body, record->body_sha256, KEY_BYTES) == 0 ? BACKLOG_SAME
-								       : BACKLOG_OTHER;
+	if (memcmp(slot->body, record->body_sha256, KEY_BYTES) != 0)
+		return BACKLOG_OTHER;
+	return slot->safe > 0 ? BACKLOG_SAME : BACKLOG_NEW;
 }
 
 void backlog_index_remove(struct backlog_index *index, const struct backlog_record *record)
@@ -76,12 +94,10 @@ void backlog_index_remove(struct backlog_index *index, const struct backlog_reco
 	if (index->used == 0 || !key_of(record, key))
 		return;
 	struct backlog_slot *const slot = slot_of(index, key);
-	if (slot->count == 0 || --slot->count > 0)
+	if (slot->safe == 0)
 		return;
-	index->used--;
-	close_gap(index, (unsigned)(slot - index->slots));
-	if (index->used == 0)
-		backlog_index_release(index);
+	slot->safe--;
+	clear_if_free(index, slot);
 }
 
 static bool key_of(const struct backlog_record *record, uint8_t key[KEY_BYTES])
@@ -112,7 +128,7 @@ static unsigned home_of(const struct backlog_index *index, const uint8_t key[KEY
 static struct backlog_slot *slot_of(const struct backlog_index *index, const uint8_t key[KEY_BYTES])
 {
 	unsigned at = home_of(index, key);
-	while (index->slots[at].count > 0 && memcmp(index->slots[at].key, key, KEY_BYTES) != 0)
+	while (!is_free(&index->slots[at]) && memcmp(index->slots[at].key, key, KEY_BYTES) != 0)
 		at = (at + 1) & (index->slot_count - 1);
 	return &index->slots[at];
 }
@@ -126,18 +142,33 @@ static bool grow(struct backlog_index *index)
 	if (grown.slots == NULL)
 		return false;
 	for (unsigned i = 0; i < index->slot_count; i++)
-		if (index->slots[i].count > 0)
+		if (!is_free(&index->slots[i]))
 			*slot_of(&grown, index->slots[i].key) = index->slots[i];
 	free(index->slots);
 	*index = grown;
 	return true;
 }
 
+static bool is_free(const struct backlog_slot *slot)
+{
+	return slot->pending == 0 && slot->safe == 0;
+}
+
+static void clear_if_free(struct backlog_index *index, const struct backlog_slot *slot)
+{
+	if (!is_free(slot))
+		return;
+	index->used--;
+	close_gap(index, (unsigned)(slot - index->slots));
+	if (index->used == 0)
+		backlog_index_release(index);
+}
+
 /* Who stands behind a gap between itself and its home moves into it. */
 static void close_gap(struct backlog_index *index, unsigned gap)
 {
 	const unsigned mask = index->slot_count - 1;
-	for (unsigned at = (gap + 1) & mask; index->slots[at].count > 0; at = (at + 1) & mask) {
+	for (unsigned at = (gap + 1) & mask; !is_free(&index->slots[at]); at = (at + 1) & mask) {
 		const unsigned home = home_of(index, index->slots[at].key);
 		if (((at - home) & mask) < ((at - gap) & mask))
 			continue;

@@ -9,9 +9,13 @@
 
 #include "backlog_record.h"
 
-#define BACKLOG_INDEX_MAX (1u << 20) /* events; 52 MiB of memory when it is full */
+#define BACKLOG_INDEX_MAX (1u << 20) /* events; 80 MiB of memory when it is full */
 
-enum backlog_seen { BACKLOG_NEW = 0, BACKLOG_SAME, BACKLOG_OTHER };
+enum backlog_seen {
+	BACKLOG_NEW = 0, /* or on its way to the disk with the same body */
+	BACKLOG_SAME,    /* safe there */
+	BACKLOG_OTHER,   /* there, or on its way, with another body */
+};
 
 struct backlog_slot;
 struct backlog_index {
@@ -24,12 +28,16 @@ void backlog_index_init(struct backlog_index *index);
 void backlog_index_release(struct backlog_index *index);
 /* Is there room for one more? */
 bool backlog_index_has_room(const struct backlog_index *index);
-/* Of the record its store, webhook-id and hash count, here as below. Adding the same again counts
- * it; another body under the same id is counted with the first. False: no room or no memory. */
+/* Of the record its store, webhook-id and hash count, here as below. It is on its way to the disk;
+ * adding the same again counts it; another body under the same id is counted with the first. False:
+ * no room or no memory. */
 bool backlog_index_add(struct backlog_index *index, const struct backlog_record *record);
+/* What became of one that was added: safe, or gone again. */
+void backlog_index_told(
+	struct backlog_index *index, const struct backlog_record *record, bool is_safe);
 enum backlog_seen backlog_index_find(
 	const struct backlog_index *index, const struct backlog_record *record);
-/* Takes back one add; of what is not there it does nothing. */
+/* Takes one away that was safe; of what is not there it does nothing. */
 void backlog_index_remove(struct backlog_index *index, const struct backlog_record *record);
 
 #endif

@@ -97,9 +97,7 @@ void db_fail(struct db *db, const char *sqlstate, const char *reason)
 	char message[ERR_MSG_MAX]; /* reason may be libpq's own, which goes with the connection */
 	struct str line, rest;
 	str_cut(str_from(reason != NULL ? reason : "closed"), '\n', &line, &rest);
-	if (line.len >= sizeof(message))
-		line.len = sizeof(message) - 1;
-	str_copy(message, sizeof(message), line);
+	str_copy(message, sizeof(message), utf8_cut(line, sizeof(message) - 1));
 	db_connect_close(db);
 	db->phase = DB_DOWN;
 	if (reason != NULL) {

@@ -249,10 +249,9 @@ static void take_failure(struct db *db, const PGresult *row_set)
 	const char *const sqlstate = PQresultErrorField(row_set, PG_DIAG_SQLSTATE);
 	const char *const message = PQresultErrorField(row_set, PG_DIAG_MESSAGE_PRIMARY);
 	struct db_result *const result = &db->result;
-	struct str text = str_from(message != NULL ? message : "no reason given");
-	if (text.len >= sizeof(result->message))
-		text.len = sizeof(result->message) - 1;
-	str_copy(result->message, sizeof(result->message), text);
+	const struct str text = str_from(message != NULL ? message : "no reason given");
+	str_copy(result->message, sizeof(result->message),
+		utf8_cut(text, sizeof(result->message) - 1));
 	str_copy(result->sqlstate, sizeof(result->sqlstate),
 		str_from(sqlstate != NULL ? sqlstate : SQLSTATE_UNKNOWN));
 	result->status = db_status_of(result->sqlstate);

@@ -19,7 +19,7 @@ enum kept_result kept_event_submit(struct kept_event *kept, const struct backlog
 	void *const arg = kept->item.arg;
 	if (store == NULL) {
 		stores_ask_again(stores, record->store_id, NULL, NULL);
-		return KEPT_LATER;
+		return stores_is_fresh(stores) ? KEPT_NO_STORE : KEPT_LATER;
 	}
 	if (!post_is_up(post))
 		return KEPT_LATER;
@@ -67,13 +67,17 @@ enum kept_fate kept_event_fate(
 		*detail = str_from(outcome->detail);
 		return KEPT_QUARANTINE;
 	case POST_FAILED:
-		if (outcome->cause != DB_DATA || outcome->sqlstate[0] == '\0')
-			return KEPT_AGAIN;
+		if (outcome->sqlstate[0] == '\0')
+			return KEPT_STUCK;
 		*code = str_from(outcome->sqlstate);
 		*detail = str_from(outcome->detail);
 		return KEPT_QUARANTINE;
 	case POST_UNAVAILABLE:
-		return outcome->cause == DB_BROKEN ? KEPT_STOP : KEPT_AGAIN;
+		if (outcome->cause != DB_BROKEN)
+			return KEPT_AGAIN;
+		*code = str_from(outcome->sqlstate);
+		*detail = str_from(outcome->detail);
+		return KEPT_STOP;
 	}
 	return KEPT_AGAIN;
 }

@@ -13,7 +13,8 @@ enum kept_result {
 	KEPT_SUBMITTED = 0, /* done follows */
 	KEPT_UNOPENED,      /* the seal does not open: err says why */
 	KEPT_SENSELESS,     /* what was sealed is no event */
-	KEPT_LATER,         /* no connection, no memory, or the store is not known yet */
+	KEPT_LATER,         /* no connection, no memory, or the stores are not all read yet */
+	KEPT_NO_STORE,      /* all stores are read, and it is none of them: later, if ever */
 };
 
 struct kept_event {
@@ -32,7 +33,8 @@ enum kept_fate {
 	KEPT_OVER = 0,   /* it took effect, now or before */
 	KEPT_QUARANTINE, /* code and detail say why */
 	KEPT_AGAIN,      /* later */
-	KEPT_STOP,       /* the database refuses us, not this event: alarm, and later */
+	KEPT_STUCK,      /* later, and it is not the database that hinders it */
+	KEPT_STOP,       /* the database refuses us: alarm, and later; code and detail say why */
 };
 enum kept_fate kept_event_fate(
 	const struct post_outcome *outcome, struct str *code, struct str *detail);

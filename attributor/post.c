@@ -289,6 +289,8 @@ static void take(struct poster *poster)
 		next = item->next;
 		if (poster->taken_count == post->config.batch_max)
 			break;
+		if (item->is_alone && poster->taken_count > 0)
+			continue;
 		lines += item->event != NULL ? item->event->line_count : POST_REFOLD_LINES;
 		bytes += item->body_bytes;
 		if (poster->taken_count > 0 &&
@@ -298,6 +300,8 @@ static void take(struct poster *poster)
 			continue;
 		unlink_item(post, item);
 		poster->taken[poster->taken_count++] = item;
+		if (item->is_alone)
+			break;
 	}
 	if (poster->taken_count == 0)
 		return;

@@ -66,6 +66,7 @@ struct post_item {
 	uint8_t body_sha256[POST_BODY_HASH_BYTES];
 	struct str sealed_body;
 	size_t body_bytes;
+	bool is_alone; /* in a transaction of its own, so that it fails nobody else's */
 	post_done_fn *done;
 	void *arg;
 	/* The rest is post's own. */

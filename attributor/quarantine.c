@@ -107,6 +107,13 @@ bool quarantine_put(struct quarantine *quarantine, struct quarantine_put *put)
 	return is_asked;
 }
 
+void quarantine_words(char *out, size_t size, struct str text)
+{
+	const struct str cut = utf8_cut(text, size - 1);
+	if (!utf8_is_valid(cut) || !str_copy(out, size, cut))
+		str_copy(out, size, utf8_cut(STR("told in no UTF-8"), size - 1));
+}
+
 const struct quarantine_counts *quarantine_counts(const struct quarantine *quarantine)
 {
 	return &quarantine->counts;
@@ -198,7 +205,8 @@ static void retry(struct quarantine *quarantine, const struct db_rows *rows, uns
 	quarantine->last_id = retried->id;
 	if (!take_record(retried, rows, row))
 		return;
-	retried->kept.item = (struct post_item){.done = on_posted, .arg = retried};
+	retried->kept.item =
+		(struct post_item){.is_alone = true, .done = on_posted, .arg = retried};
 	switch (kept_event_submit(&retried->kept, &retried->record, quarantine->config.post,
 		quarantine->config.stores, quarantine->config.keys)) {
 	case KEPT_SUBMITTED:
@@ -211,6 +219,7 @@ static void retry(struct quarantine *quarantine, const struct db_rows *rows, uns
 		settle(retried, false, STR("not_understood"), STR("what was sealed is no event"));
 		break;
 	case KEPT_LATER:
+	case KEPT_NO_STORE:
 		break;
 	}
 	retried_end(retried);
@@ -259,10 +268,11 @@ static void on_posted(struct post_item *item, const struct post_outcome *outcome
 		settle(retried, true, code, detail);
 		break;
 	case KEPT_QUARANTINE:
+	case KEPT_STOP: /* the operator sees why, and has it tried again */
 		settle(retried, false, code, detail);
 		break;
 	case KEPT_AGAIN:
-	case KEPT_STOP:
+	case KEPT_STUCK:
 		break;
 	}
 	retried_end(retried);
@@ -272,10 +282,12 @@ static void on_posted(struct post_item *item, const struct post_outcome *outcome
 /* If it is not told, it is found posted at the next attempt. */
 static void settle(struct retried *retried, bool is_posted, struct str code, struct str detail)
 {
-	char id[NUMBER_TEXT_MAX];
+	char id[NUMBER_TEXT_MAX], words[QUARANTINE_DETAIL_MAX];
 	snprintf(id, sizeof(id), "%" PRId64, retried->id);
-	const struct str params[] = {
-		str_from(id), is_posted ? STR("true") : STR("false"), code, detail};
+	if (detail.data != NULL)
+		quarantine_words(words, sizeof(words), detail);
+	const struct str params[] = {str_from(id), is_posted ? STR("true") : STR("false"), code,
+		detail.data != NULL ? str_from(words) : (struct str){0}};
 	const struct db_statement statement = {settle_sql, params, 4};
 	if (!retried->quarantine->is_stopped)
 		(void)db_run(retried->quarantine->config.db, &statement, 1, on_settled,

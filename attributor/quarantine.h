@@ -43,6 +43,10 @@ struct quarantine_put {
 	struct quarantine *owner; /* quarantine's own */
 };
 
+/* What a database said, as one may keep it: cut behind a whole character, and UTF-8 in any case, or
+ * the row would be refused as the event was. */
+void quarantine_words(char *out, size_t size, struct str text);
+
 struct quarantine;
 struct quarantine *quarantine_new(const struct quarantine_config *config, struct err *err);
 /* Looks from here on; the schema fits. */

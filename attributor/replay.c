@@ -21,6 +21,8 @@ struct replayed {
 	struct quarantine_put put;
 	int64_t received_us;
 	bool is_over;
+	bool is_stuck;   /* by its own fault */
+	bool is_strange; /* no record of ours */
 };
 
 struct replay {
@@ -31,6 +33,7 @@ struct replay {
 	unsigned count, pending; /* of the batch under way */
 	unsigned looks, failures, strikes;
 	bool must_stop;
+	bool is_alone; /* each in a transaction of its own */
 	struct replay_counts counts;
 	struct spool_record raw[REPLAY_BATCH];
 	struct backlog_record records[REPLAY_BATCH];
@@ -40,10 +43,14 @@ struct replay {
 static void on_timer(void *arg);
 static void submit(struct replay *replay, unsigned at);
 static void on_posted(struct post_item *item, const struct post_outcome *outcome);
+static void explain(struct replayed *replayed, struct str code, struct str detail);
 static void to_quarantine(struct replayed *replayed, struct str code, struct str detail);
+static void hand_over(struct replayed *replayed);
 static void on_quarantined(bool is_kept, void *arg);
 static void ended(struct replay *replay);
 static void batch_end(struct replay *replay);
+static void leave(struct replay *replay, unsigned over);
+static void go_on(struct replay *replay, unsigned over, unsigned others);
 static void strike(struct replay *replay);
 static int64_t pause_us(const struct replay *replay);
 static struct replay *checked(void *arg);
@@ -112,7 +119,7 @@ static void on_timer(void *arg)
 		/* The disk may not let us read what there is. */
 		if (stats_get(&backlog_counts(replay->config.backlog)->records) > 0)
 			loop_timer_set(replay->timer, REPLAY_RETRY_MAX_US);
-		replay->counts.is_stopped = false;
+		replay->counts.is_stopped = replay->is_alone = false;
 		return;
 	}
 	replay->pending = 1; /* this function, until all are handed over */
@@ -129,12 +136,12 @@ static void submit(struct replay *replay, unsigned at)
 	if (replay->raw[at].kind != BACKLOG_KIND ||
 		!backlog_record_parse(replay->raw[at].payload, record)) {
 		*record = (struct backlog_record){0};
-		backlog_set_aside(replay->config.backlog);
-		replayed->is_over = true;
+		replayed->is_over = replayed->is_strange = true;
 		return;
 	}
 	replay->pending++;
-	replayed->kept.item = (struct post_item){.done = on_posted, .arg = replayed};
+	replayed->kept.item = (struct post_item){
+		.is_alone = replay->is_alone, .done = on_posted, .arg = replayed};
 	switch (kept_event_submit(&replayed->kept, record, replay->config.post,
 		replay->config.stores, replay->config.keys)) {
 	case KEPT_SUBMITTED:
@@ -145,6 +152,9 @@ static void submit(struct replay *replay, unsigned at)
 	case KEPT_SENSELESS:
 		to_quarantine(replayed, STR("not_understood"), STR("what was sealed is no event"));
 		return;
+	case KEPT_NO_STORE:
+		replayed->is_stuck = true;
+		break;
 	case KEPT_LATER:
 		break;
 	}
@@ -168,6 +178,10 @@ static void on_posted(struct post_item *item, const struct post_outcome *outcome
 		return;
 	case KEPT_STOP:
 		replay->must_stop = true;
+		explain(replayed, code, detail);
+		break;
+	case KEPT_STUCK:
+		replayed->is_stuck = true;
 		break;
 	case KEPT_AGAIN:
 		break;
@@ -175,14 +189,24 @@ static void on_posted(struct post_item *item, const struct post_outcome *outcome
 	ended(replay);
 }
 
+static void explain(struct replayed *replayed, struct str code, struct str detail)
+{
+	quarantine_words(replayed->put.code, sizeof(replayed->put.code), code);
+	quarantine_words(replayed->put.detail, sizeof(replayed->put.detail), detail);
+}
+
 static void to_quarantine(struct replayed *replayed, struct str code, struct str detail)
+{
+	explain(replayed, code, detail);
+	hand_over(replayed);
+}
+
+static void hand_over(struct replayed *replayed)
 {
 	struct replay *const replay = replayed->replay;
 	struct quarantine_put *const put = &replayed->put;
 	put->record = replay->records[replayed - replay->replayed];
 	put->received_us = replayed->received_us;
-	snprintf(put->code, sizeof(put->code), "%.*s", STR_ARG(code));
-	snprintf(put->detail, sizeof(put->detail), "%.*s", STR_ARG(detail));
 	put->fn = on_quarantined;
 	put->arg = replayed;
 	if (!quarantine_put(replay->config.quarantine, put))
@@ -210,50 +234,73 @@ static void batch_end(struct replay *replay)
 		over++;
 	for (unsigned i = over; i < replay->count; i++)
 		others += replay->replayed[i].is_over ? 1 : 0;
-	if (replay->is_stopping) { /* the process ends: what took effect is found done by the next
-				    */
-		if (over > 0)
-			backlog_done(replay->config.backlog, replay->records, over);
-		return;
-	}
-	if (over < replay->count && over == 0 && others > 0 &&
+	if (over == 0 && (others > 0 || replay->replayed[0].is_stuck) && !replay->is_stopping &&
 		++replay->strikes >= REPLAY_STRIKES_MAX) {
 		strike(replay);
 		return;
 	}
-	if (over > 0) {
-		failpoint_pass(FAILPOINT_REPLAYED);
-		backlog_done(replay->config.backlog, replay->records, over);
-		failpoint_pass(FAILPOINT_DELETED);
-		replay->strikes = 0;
-	}
-	if (replay->must_stop && !replay->counts.is_stopped)
-		log_error("replay_stopped", LOG_TEXT("reason", "the database refuses what we do"));
-	replay->counts.is_stopped = replay->must_stop;
-	if (over < replay->count) {
-		replay->failures += over > 0 ? 0 : 1;
-		replay->counts.retries++;
-	} else {
-		replay->failures = 0;
-	}
-	loop_timer_set(replay->timer, over < replay->count ? pause_us(replay) : REPLAY_PAUSE_US);
+	if (over > 0)
+		leave(replay, over);
+	if (!replay->is_stopping) /* else the next process goes on */
+		go_on(replay, over, others);
 }
 
-/* Others go on, the oldest does not: it is tried again from quarantine, where it holds nobody up.
- */
+static void leave(struct replay *replay, unsigned over)
+{
+	failpoint_pass(FAILPOINT_REPLAYED);
+	for (unsigned i = 0; i < over; i++)
+		if (replay->replayed[i].is_strange)
+			backlog_set_aside(replay->config.backlog);
+	backlog_done(replay->config.backlog, replay->records, over);
+	failpoint_pass(FAILPOINT_DELETED);
+	replay->strikes = 0;
+}
+
+static void go_on(struct replay *replay, unsigned over, unsigned others)
+{
+	const bool has_none = over == 0 && others == 0;
+	const bool is_told_apart = replay->is_alone || replay->count == 1;
+	const bool is_stopped = replay->must_stop && has_none && is_told_apart;
+	if (is_stopped && !replay->counts.is_stopped)
+		log_error("replay_stopped", LOG_TEXT("reason", "the database refuses what we do"));
+	replay->counts.is_stopped = is_stopped;
+	replay->failures = has_none && is_told_apart ? replay->failures + 1 : 0;
+	if (over == replay->count) {
+		replay->is_alone = false;
+		loop_timer_set(replay->timer, REPLAY_PAUSE_US);
+		return;
+	}
+	replay->is_alone |= over == 0;
+	replay->counts.retries++;
+	loop_timer_set(replay->timer, pause_us(replay));
+}
+
+/* The oldest goes where it holds nobody up, and so do the others that are stuck. Unless the
+ * database has said why, nothing is wrong with them: they are tried again from there. */
 static void strike(struct replay *replay)
 {
-	struct replayed *const replayed = &replay->replayed[0];
 	replay->strikes = 0;
-	replay->pending = 1;
-	replayed->put.is_retried = true;
-	to_quarantine(replayed, STR("not_posted"), STR("it could not be posted for some time"));
+	replay->pending = 1; /* this function */
+	for (unsigned i = 0; i < replay->count; i++) {
+		struct replayed *const replayed = &replay->replayed[i];
+		struct quarantine_put *const put = &replayed->put;
+		if (replayed->is_over || (i > 0 && !replayed->is_stuck))
+			continue;
+		replay->pending++;
+		put->is_retried = put->code[0] == '\0';
+		if (put->is_retried)
+			to_quarantine(replayed, STR("not_posted"),
+				STR("it could not be posted for some time"));
+		else
+			hand_over(replayed);
+	}
+	ended(replay);
 }
 
 /* With jitter: several attributors may replay. */
 static int64_t pause_us(const struct replay *replay)
 {
-	if (replay->must_stop)
+	if (replay->counts.is_stopped)
 		return REPLAY_STOP_US;
 	int64_t pause = REPLAY_RETRY_US;
 	for (unsigned i = 1; i < replay->failures && pause < REPLAY_RETRY_MAX_US; i++)

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What waits on local disk goes into Postgres: oldest first, behind live events, each until it took
- * effect or is in quarantine. A crash in between gives it again, and it is found done. */
+ * effect or is in quarantine. A crash in between gives it again, and it is found done.
+ *
+ * When the oldest of a batch is not over, each of the next is a transaction of its own: so it shows
+ * whether the database hinders all of them, or one of them the others. */
 #ifndef WASL_REPLAY_H
 #define WASL_REPLAY_H
 
@@ -13,7 +16,8 @@
 #define REPLAY_RETRY_US     (250 * INT64_C(1000)) /* then twice as long each time */
 #define REPLAY_RETRY_MAX_US (8 * INT64_C(1000000))
 #define REPLAY_STOP_US      (10 * INT64_C(1000000)) /* the database refuses all of it */
-#define REPLAY_STRIKES_MAX  8 /* of the oldest event while others go: then to quarantine */
+/* Of the oldest event, while others go or by its own fault: then to quarantine. */
+#define REPLAY_STRIKES_MAX 8
 
 struct replay_config {
 	struct loop *loop;

@@ -27,7 +27,8 @@
 #define LAST_JOBS_MAX             300              /* looks: 6 s, over a posting run's deadline */
 #define DRAIN_LIMIT_US            (10 * US_PER_S)  /* from SIGTERM to the end, as the tracker's */
 #define TAKEOVER_LIMIT_US         (30 * US_PER_S)  /* for the stores of one that takes over */
-#define TIME_TEXT_MAX             24
+#define PARTITIONS_LOCK           "500ms"
+#define SECONDS_TEXT_MAX          24
 #define ADDRESS_TEXT_MAX          128
 
 static bool start(struct service *service, struct err *err);
@@ -387,6 +388,8 @@ static void refuse_schema(struct service *service, const char *why)
 static void on_schema(enum schema_result result, const char *why, void *arg)
 {
 	struct service *const service = arg;
+	if (service->is_checked) /* asked twice, on either side of a lost connection */
+		return;
 	switch (result) {
 	case SCHEMA_REFUSED:
 		refuse_schema(service, why);
@@ -461,19 +464,24 @@ static void become_ready(struct service *service, const char *from)
 	}
 }
 
-/* Months of raw bodies are made ahead, so that none goes to the DEFAULT partition; old ones end. */
+/* Months of raw bodies are made ahead, so that none goes to the DEFAULT partition; old ones end, by
+ * the database's clock, which nobody's jump empties. Whoever waits for their lock holds up all that
+ * is posted, so it does not wait long. */
 static void on_housekeeping(void *arg)
 {
 	struct service *const service = arg;
-	char before[TIME_TEXT_MAX];
-	snprintf(before, sizeof(before), "%lld",
-		(long long)(clock_wall_us() - service->config->body_retention_us));
-	const struct str param = str_from(before);
-	const struct db_statement statements[] = {{.sql = "SELECT wasl.make_body_partitions(2)"},
-		{"SELECT wasl.bodies_forget(wasl.from_us($1::bigint))", &param, 1}};
+	char retention_s[SECONDS_TEXT_MAX];
+	snprintf(retention_s, sizeof(retention_s), "%lld",
+		(long long)(service->config->body_retention_us / US_PER_S));
+	const struct str param = str_from(retention_s);
+	const struct db_statement statements[] = {
+		{.sql = "SELECT set_config('lock_timeout', '" PARTITIONS_LOCK "', true)"},
+		{.sql = "SELECT wasl.make_body_partitions(2)"},
+		{"SELECT wasl.bodies_forget(now() - make_interval(secs => $1::bigint))", &param,
+			1}};
 	const int64_t now_us = loop_now_us(service->loop);
 	if (service->partitions_us == 0 || now_us - service->partitions_us > PARTITIONS_US)
-		db_run(service->read_db, statements, 2, on_partitions, service);
+		db_run(service->read_db, statements, 3, on_partitions, service);
 	loop_timer_set(service->housekeeping, service->config->timer_interval_us);
 }
 
@@ -486,7 +494,7 @@ static void on_partitions(const struct db_result *result, void *arg)
 		return;
 	}
 	service->partitions_us = loop_now_us(service->loop);
-	const int64_t forgotten = db_rows_int(result->rows[1], 0, 0);
+	const int64_t forgotten = db_rows_int(result->rows[2], 0, 0);
 	if (forgotten > 0)
 		log_info("bodies_forgotten", LOG_NUM("count", forgotten));
 }

@@ -463,10 +463,20 @@ static void give_up(struct job *job)
 
 static void spool(struct job *job)
 {
-	job->is_spooling = backlog_add(job->webhook->config.backlog, &job->item, on_spooled, job);
-	if (job->is_spooling)
+	switch (backlog_add(job->webhook->config.backlog, &job->item, on_spooled, job)) {
+	case BACKLOG_TAKEN:
+		job->is_spooling = true;
 		return;
-	answer_away(job);
+	case BACKLOG_REUSED:
+		if (job->is_posting) /* Postgres may still take this one before the other */
+			answer_away(job);
+		else
+			answer_reused(job);
+		break;
+	case BACKLOG_REFUSED:
+		answer_away(job);
+		break;
+	}
 	job_end(job);
 }
 

@@ -61,5 +61,7 @@ bool percent_decode(struct str text, bool is_form, char *out, size_t out_max, si
 
 /* RFC 3629: no surrogates, nothing over U+10FFFF, no over-long form. NUL is valid UTF-8. */
 bool utf8_is_valid(struct str text);
+/* The start of text, at most max bytes, that does not end within a character. */
+struct str utf8_cut(struct str text, size_t max);
 
 #endif

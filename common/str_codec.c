@@ -94,6 +94,14 @@ bool percent_decode(struct str text, bool is_form, char *out, size_t out_max, si
 	return true;
 }
 
+struct str utf8_cut(struct str text, size_t max)
+{
+	size_t len = text.len < max ? text.len : max;
+	while (len > 0 && len < text.len && ((uint8_t)text.data[len] & 0xc0) == 0x80)
+		len--;
+	return (struct str){text.data, len};
+}
+
 bool utf8_is_valid(struct str text)
 {
 	for (size_t i = 0; i < text.len;) {

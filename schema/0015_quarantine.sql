@@ -94,6 +94,11 @@ CREATE FUNCTION wasl.quarantine_drop(in_id bigint, in_reason text) RETURNS void
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	PERFORM wasl.quarantine_state(in_id, ARRAY['waiting']);
+	IF EXISTS (SELECT FROM wasl.quarantine q JOIN wasl.event_ids USING (store_id, event_id, body_sha256)
+			WHERE quarantine_id = in_id) THEN
+		RAISE EXCEPTION 'event % took effect when it was sent again: a retry says so', in_id
+			USING ERRCODE = 'check_violation';
+	END IF;
 	UPDATE wasl.quarantine SET state = 'dropped', reason = in_reason WHERE quarantine_id = in_id;
 END $$;
 

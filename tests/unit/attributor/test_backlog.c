@@ -17,6 +17,12 @@ static struct backlog_record sample(uint32_t store_id, const char *id, uint8_t b
 	return record;
 }
 
+static void add_safe(struct backlog_index *index, const struct backlog_record *record)
+{
+	ck_assert(backlog_index_add(index, record));
+	backlog_index_told(index, record, true);
+}
+
 START_TEST(record_comes_back_as_it_was)
 {
 	struct backlog_record record = sample(7, "msg-1", 9), again;
@@ -82,7 +88,7 @@ START_TEST(name_belongs_to_its_store_and_body)
 	const struct backlog_record record = sample(1, "a", 1), store = sample(2, "a", 1),
 				    id = sample(1, "b", 1), body = sample(1, "a", 2);
 	backlog_index_init(&index);
-	ck_assert(backlog_index_add(&index, &record));
+	add_safe(&index, &record);
 	ck_assert_int_eq(backlog_index_find(&index, &record), BACKLOG_SAME);
 	ck_assert_int_eq(backlog_index_find(&index, &store), BACKLOG_NEW);
 	ck_assert_int_eq(backlog_index_find(&index, &id), BACKLOG_NEW);
@@ -96,11 +102,36 @@ START_TEST(name_added_twice_goes_with_the_second_removal)
 	struct backlog_index index;
 	const struct backlog_record record = sample(1, "a", 1);
 	backlog_index_init(&index);
-	ck_assert(backlog_index_add(&index, &record) && backlog_index_add(&index, &record));
+	add_safe(&index, &record);
+	add_safe(&index, &record);
 	backlog_index_remove(&index, &record);
 	ck_assert_int_eq(backlog_index_find(&index, &record), BACKLOG_SAME);
 	backlog_index_remove(&index, &record);
 	ck_assert_int_eq(backlog_index_find(&index, &record), BACKLOG_NEW);
+	ck_assert_uint_eq(index.used, 0);
+	backlog_index_release(&index);
+}
+END_TEST
+
+/* Until it is on the disk nobody may be told that it is; but no other body takes its name. */
+START_TEST(name_on_its_way_is_no_acknowledgement_and_keeps_others_out)
+{
+	struct backlog_index index;
+	const struct backlog_record record = sample(1, "a", 1), other = sample(1, "a", 2);
+	backlog_index_init(&index);
+	ck_assert(backlog_index_add(&index, &record) && backlog_index_add(&index, &record));
+	ck_assert_int_eq(backlog_index_find(&index, &record), BACKLOG_NEW);
+	ck_assert_int_eq(backlog_index_find(&index, &other), BACKLOG_OTHER);
+	backlog_index_remove(&index, &record); /* none is there to be taken away */
+	backlog_index_told(&index, &record, false);
+	ck_assert_int_eq(backlog_index_find(&index, &other), BACKLOG_OTHER);
+	backlog_index_told(&index, &record, true);
+	backlog_index_told(&index, &record, true); /* one too many */
+	ck_assert_int_eq(backlog_index_find(&index, &record), BACKLOG_SAME);
+	backlog_index_remove(&index, &record);
+	ck_assert_int_eq(backlog_index_find(&index, &other), BACKLOG_NEW);
+	ck_assert(backlog_index_add(&index, &other));
+	backlog_index_told(&index, &other, false);
 	ck_assert_uint_eq(index.used, 0);
 	backlog_index_release(&index);
 }
@@ -123,7 +154,7 @@ START_TEST(many_names_come_and_go)
 		if (is_in[i])
 			backlog_index_remove(&index, &record);
 		else
-			ck_assert(backlog_index_add(&index, &record));
+			add_safe(&index, &record);
 		used = is_in[i] ? used - 1 : used + 1;
 		is_in[i] = !is_in[i];
 		ck_assert_uint_eq(index.used, used);
@@ -140,4 +171,4 @@ END_TEST
 SUITE_MAIN("backlog", record_comes_back_as_it_was, record_cut_anywhere_is_refused,
 	record_without_store_or_id_is_refused, empty_index_knows_nothing,
 	name_belongs_to_its_store_and_body, name_added_twice_goes_with_the_second_removal,
-	many_names_come_and_go)
+	name_on_its_way_is_no_acknowledgement_and_keeps_others_out, many_names_come_and_go)

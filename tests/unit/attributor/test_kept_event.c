@@ -3,6 +3,7 @@
 #include "../common/suite.h"
 #include "db_parts.h"
 #include "kept_event.h"
+#include "quarantine.h"
 
 static const struct {
 	const char *sqlstate;
@@ -47,7 +48,7 @@ START_TEST(each_sqlstate_has_its_class_and_fate)
 		ck_assert_msg(outcome.cause == rows[i].status, "%s", rows[i].sqlstate);
 		ck_assert_msg(kept_event_fate(&outcome, &code, &detail) == rows[i].fate, "%s",
 			rows[i].sqlstate);
-		if (rows[i].fate == KEPT_QUARANTINE) {
+		if (rows[i].fate == KEPT_QUARANTINE || rows[i].fate == KEPT_STOP) {
 			ck_assert(str_equal(code, str_from(rows[i].sqlstate)));
 			ck_assert(str_equal(detail, STR("words")));
 		}
@@ -78,14 +79,37 @@ END_TEST
 /* No memory, or a connection that is gone: nothing is known against the event. */
 START_TEST(what_the_database_did_not_say_is_tried_again)
 {
-	static const struct post_outcome outcomes[] = {{.status = POST_UNAVAILABLE},
-		{.status = POST_FAILED}, {.status = POST_FAILED, .cause = DB_DATA}};
-	for (unsigned i = 0; i < COUNT_OF(outcomes); i++) {
+	static const struct {
+		struct post_outcome outcome;
+		enum kept_fate fate;
+	} cases[] = {{{.status = POST_UNAVAILABLE}, KEPT_AGAIN},
+		{{.status = POST_FAILED}, KEPT_STUCK},
+		{{.status = POST_FAILED, .cause = DB_DATA}, KEPT_STUCK}};
+	for (unsigned i = 0; i < COUNT_OF(cases); i++) {
 		struct str code = {0}, detail = {0};
-		ck_assert_int_eq(kept_event_fate(&outcomes[i], &code, &detail), KEPT_AGAIN);
+		ck_assert_int_eq(kept_event_fate(&cases[i].outcome, &code, &detail), cases[i].fate);
 	}
 }
 END_TEST
 
-SUITE_MAIN("kept_event", each_sqlstate_has_its_class_and_fate, what_is_known_is_over,
+/* What is kept of a database's words has to go into a column of text. */
+START_TEST(words_are_cut_behind_a_whole_character)
+{
+	static const struct {
+		const char *text, *kept;
+	} cases[] = {{"", ""}, {"1234567", "1234567"}, {"12345678", "1234567"},
+		{"123456\xd8\xb9", "123456"}, {"12345\xd8\xb9", "12345\xd8\xb9"},
+		{"12345\xe2\x82\xac", "12345"}, {"1234\xf0\x9f\x98\x80", "1234"},
+		{"\xff", "told in"}, {"123456\xd8", "told in"},
+		{"\x80\x80\x80\x80\x80\x80\x80\x80", ""}};
+	for (unsigned i = 0; i < COUNT_OF(cases); i++) {
+		char kept[8];
+		quarantine_words(kept, sizeof(kept), str_from(cases[i].text));
+		ck_assert_str_eq(kept, cases[i].kept);
+	}
+}
+END_TEST
+
+SUITE_MAIN("kept_event", words_are_cut_behind_a_whole_character,
+	each_sqlstate_has_its_class_and_fate, what_is_known_is_over,
 	what_post_refuses_goes_to_quarantine, what_the_database_did_not_say_is_tried_again)
