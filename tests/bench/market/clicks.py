@@ -2,6 +2,7 @@
 """Everybody's clicks, over HTTP: those of today to the stack's own tracker, those of earlier days to trackers whose
 clock is behind by so much. The tokens in their Location headers are what the orders carry."""
 
+import os
 import pathlib
 import subprocess
 import tempfile
@@ -26,7 +27,8 @@ class Click(pump.Job):
         self.order, self.place, self.link, self.host, self.faults = order, place, link, host, faults
 
     def request(self):
-        return b"GET /%s HTTP/1.1\r\nHost: %s\r\n%s\r\n" % (self.link.encode(), self.host, PHONE)
+        return b"GET /%s HTTP/1.1\r\nHost: %s\r\nX-Forwarded-For: %s\r\n%s\r\n" % (
+            self.link.encode(), self.host, address_of(self.order.customer), PHONE)
 
     def answer(self, status, head, _body):
         location = (pump.header(head, b"location") or b"").decode()
@@ -36,6 +38,11 @@ class Click(pump.Job):
             token = ["lost"]
         self.order.tokens[self.place] = token[0]
         return True
+
+
+def address_of(customer):
+    """Of the network that RFC 2544 sets aside for trials."""
+    return b"198.%d.%d.%d" % (18 + (customer >> 16 & 1), customer >> 8 & 255, customer & 255)
 
 
 class PastTracker:
@@ -48,7 +55,8 @@ class PastTracker:
         (self.dir / "conf").write_text("".join(line + "\n" for line in config if line.split(" ")[0] not in
                                                ("listen", "admin-listen", "state-dir")))
         shift = {"LD_PRELOAD": str(stack.programs() / "test" / "past.so"),
-                 "WASL_PAST_S": str(days * bazaar.DAY_S), "ASAN_OPTIONS": "verify_asan_link_order=0"}
+                 "WASL_PAST_S": str(days * bazaar.DAY_S),
+                 "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
         with open(self.dir / "log", "wb") as log:
             self.process = subprocess.Popen(
                 [stack.programs() / "wasl-tracker", "--config", self.dir / "conf", "--listen", "127.0.0.1:0",

@@ -33,7 +33,7 @@ SETUP_THREADS = 6
 TIMER_LIMIT_S = 300
 SQL_LIMIT_S = 300
 POLL_S = 0.5
-SETTINGS = {"insecure-cookie": "on", "timer-interval": "1s", "click-deadline": "1s"}
+SETTINGS = {"insecure-cookie": "on", "timer-interval": "1s", "click-deadline": "1s", "trusted-proxies": "127.0.0.0/8"}
 
 
 def main():

@@ -57,7 +57,7 @@ def reckon(running, market, story, stored_clicks, faults):
     table, expected = Table(faults), [(order, bazaar.expected(order)) for order in market.orders]
     table.row("clicks stored", int(stored_clicks), sum(len(order.visits) for order in market.orders))
     table.row("orders", count(running, "SELECT count(*) FROM wasl.orders"), len(market.orders))
-    table.row("events", count(running, "SELECT count(*) FROM wasl.event_ids"),
+    table.row("events", count(running, "SELECT count(*) FROM wasl.events WHERE type NOT LIKE 'operator.%'"),
               len(set(story.sent)) + len(story.late))
     table.row("gross", money(count(
         running, "SELECT sum((l->>'unit_price_minor')::bigint * (l->>'quantity')::bigint) FROM wasl.events e, "
