@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A bar on stderr that grows, and what one stretch of the replay took: seconds, and each program's processor time."""
 
+import contextlib
 import os
 import sys
 import time
@@ -10,6 +11,7 @@ import pgorders
 
 BAR_CHARS = 40
 TTY_S, LOG_S = 0.2, 30  # between two drawings
+ATTEMPTS_MAX = 5
 
 
 class Progress:
@@ -54,6 +56,14 @@ class Progress:
 
 
 def cpu_by_program(running):
+    """In microseconds, so far. Asked again when one of Postgres's processes ends while it is counted."""
+    for _ in range(ATTEMPTS_MAX):
+        with contextlib.suppress(OSError):
+            return count_cpu(running)
+    return count_cpu(running)
+
+
+def count_cpu(running):
     own = os.times()
     return {"tracker": benchlib.cpu_us(running.pid("tracker")), "attributor": benchlib.cpu_us(running.pid("attributor")),
             "Redis": benchlib.cpu_us(running.pid("redis")), "Postgres": pgorders.postgres_cpu_us(running),

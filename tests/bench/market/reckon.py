@@ -8,11 +8,12 @@ import time
 
 import bazaar
 import stack
+from progress import cpu_by_program
 from story import money
 
 SHOWN = 20         # faults that are printed
 FAULTS_MAX = 1000  # and after which a replay gives up
-VERIFY_S = 600
+VERIFY_S = 1800
 PAGE = 100
 FIRST_PAGES = {
     "pending_commissions": "SELECT * FROM finance.pending_commissions ORDER BY commission_id LIMIT %d",
@@ -150,13 +151,16 @@ def compare_orders(running, expected, faults):
 
 
 def verify(running, faults):
-    began = time.monotonic()
+    began, cpu_us = time.monotonic(), cpu_by_program(running)
     done = stack.run(stack.programs() / "waslctl", "verify", env={**stack.clean_env(), **running.env}, limit_s=VERIFY_S)
     lines = (done.out + done.err).splitlines()
     if done.rc != 0:
         for line in lines:
             faults.add("waslctl verify: " + line)
-    print("%-10s %s, %.1f s" % ("verify", lines[0] if lines else "exit %d" % done.rc, time.monotonic() - began))
+    after = cpu_by_program(running)
+    print("%-10s %s, %.0f s; CPU: waslctl %.1f s, Postgres %.1f s" % (
+        "verify", lines[0] if lines else "exit %d" % done.rc, time.monotonic() - began,
+        *((after[name] - cpu_us[name]) / 1e6 for name in ("this script", "Postgres"))))
 
 
 def first_pages(running):
