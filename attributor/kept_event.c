@@ -15,8 +15,7 @@ enum kept_result kept_event_submit(struct kept_event *kept, const struct backlog
 {
 	struct err err = {0};
 	const struct store *const store = stores_find(stores, record->store_id);
-	post_done_fn *const done = kept->item.done;
-	void *const arg = kept->item.arg;
+	const struct post_item asked = kept->item;
 	if (store == NULL) {
 		stores_ask_again(stores, record->store_id, NULL, NULL);
 		return stores_is_fresh(stores) ? KEPT_NO_STORE : KEPT_LATER;
@@ -41,8 +40,9 @@ enum kept_result kept_event_submit(struct kept_event *kept, const struct backlog
 		.keyring = &keys->ring,
 		.sealed_body = record->sealed_body,
 		.body_bytes = record->sealed_body.len,
-		.done = done,
-		.arg = arg};
+		.is_alone = asked.is_alone,
+		.done = asked.done,
+		.arg = asked.arg};
 	memcpy(kept->item.body_sha256, record->body_sha256, POST_BODY_HASH_BYTES);
 	if (post_submit(post, &kept->item))
 		return KEPT_SUBMITTED;

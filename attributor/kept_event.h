@@ -21,9 +21,9 @@ struct kept_event {
 	struct event *event;
 	struct post_item item;
 };
-/* Opens the facts and hands them to post; without signature and time checks, which were made when
- * they were kept. record's views must live until done. After anything but KEPT_SUBMITTED there is
- * nothing to release. */
+/* Opens the facts and hands them to post, by the item's is_alone, done and arg; without signature
+ * and time checks, which were made when they were kept. record's views must live until done. After
+ * anything but KEPT_SUBMITTED there is nothing to release. */
 enum kept_result kept_event_submit(struct kept_event *kept, const struct backlog_record *record,
 	struct post *post, struct stores *stores, struct keys *keys);
 void kept_event_release(struct kept_event *kept);

@@ -258,7 +258,7 @@ static void leave(struct replay *replay, unsigned over)
 
 static void go_on(struct replay *replay, unsigned over, unsigned others)
 {
-	const bool has_none = over == 0 && others == 0;
+	const bool has_none = over == 0 && others == 0 && !replay->replayed[0].is_stuck;
 	const bool is_told_apart = replay->is_alone || replay->count == 1;
 	const bool is_stopped = replay->must_stop && has_none && is_told_apart;
 	if (is_stopped && !replay->counts.is_stopped)

@@ -10,14 +10,13 @@ import concurrent.futures
 import os
 import random
 import signal
-import socket
 import sys
 import threading
 import time
 import unittest
-import urllib.parse
 
 import stack
+from line import Line
 from shop import Attributor, Shop
 
 running = stack.Stack({"timer-interval": "200ms"})
@@ -37,74 +36,12 @@ def tearDownModule():
     running.stop()
 
 
-class Line:
-    """Between an attributor and Postgres; can be cut off: connections end, and new ones are refused or hang."""
-
-    def __init__(self):
-        parts = urllib.parse.urlsplit(running.env["WASL_ATTRIBUTOR_DATABASE_URL"])
-        self.target, self.is_cut, self.is_silent, self.sockets = (parts.hostname, parts.port), False, False, []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = parts._replace(netloc="%s@127.0.0.1:%d" % (
-            parts.netloc.rpartition("@")[0], self.listener.getsockname()[1])).geturl()
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                client = self.listener.accept()[0]
-            except OSError:
-                return
-            if self.is_cut:
-                client.close()
-                continue
-            try:
-                server = socket.create_connection(self.target)
-            except OSError:
-                client.close()
-                continue
-            self.sockets += [client, server]
-            for pair in ((client, server), (server, client)):
-                threading.Thread(target=self.pump, args=pair, daemon=True).start()
-
-    def pump(self, source, sink):
-        try:
-            while data := source.recv(65536):
-                while self.is_silent:
-                    time.sleep(0.05)
-                sink.sendall(data)
-        except OSError:
-            pass
-        for end in (source, sink):
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-        source.close()  # the other pump closes the other one
-
-    def cut(self):
-        self.is_cut = True
-        for end in self.sockets:
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-        self.sockets = []
-
-    def heal(self):
-        self.is_cut = self.is_silent = False
-
-    def close(self):
-        self.heal()
-        self.cut()
-        self.listener.close()
-
-
 class Faults(unittest.TestCase):
     def setUp(self):
         self.name = "f%d" % time.monotonic_ns()
         self.shop = Shop(running, host=self.name + ".example")
         self.token = self.shop.dated_click(time.time() - 7200)
-        self.line = Line()
+        self.line = Line(running)
         self.addCleanup(self.line.close)
         self.daemons, self.taken, self.lock = [], {}, threading.Lock()
         self.addCleanup(running.sql, "DROP FUNCTION IF EXISTS wasl.test_guard() CASCADE")
