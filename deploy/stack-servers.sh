@@ -6,7 +6,8 @@
 
 readonly REDIS_READY='Ready to accept connections'
 readonly POSTGRES_READY='database system is ready to accept connections'
-readonly MIGRATE_LIMIT_S=60
+readonly MIGRATE_LIMIT_S=180
+readonly INITDB_OPTIONS=(--no-sync --username=postgres --auth=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8)
 readonly ROLES=(wasl wasl_attributor wasl_finance wasl_cashier)
 
 declare -A SECRETS=() # role: password
@@ -37,9 +38,21 @@ make_temp() {
 	((EUID != 0)) || chown -R "${AS_USER[1]#*=}" "$TEMP"
 }
 
+# A template's data folder is copied, and its superuser's password taken over; without one initdb runs.
 spawn_initdb() {
-	spawn initdb "${AS_USER[@]}" "$PG_BIN/initdb" -D "$TEMP/data" --no-sync --username=postgres \
-		--pwfile="$TEMP/password" --auth=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8
+	if [[ -n $TEMPLATE ]] && "${AS_USER[@]}" test -O "$TEMPLATE/data/PG_VERSION"; then
+		SECRETS[superuser]=$(<"$TEMPLATE/password")
+		spawn initdb "${AS_USER[@]}" cp -a "$TEMPLATE/data" "$TEMP/data"
+	else
+		spawn initdb "${AS_USER[@]}" "$PG_BIN/initdb" "${INITDB_OPTIONS[@]}" -D "$TEMP/data" --pwfile="$TEMP/password"
+	fi
+}
+
+# make_template DIR: what spawn_initdb can copy.
+make_template() {
+	random_hex 16 >"$1/password"
+	((EUID != 0)) || chown "${AS_USER[1]#*=}" "$1" "$1/password"
+	"${AS_USER[@]}" "$PG_BIN/initdb" "${INITDB_OPTIONS[@]}" -D "$1/data" --pwfile="$1/password" >"$1/initdb.log" 2>&1
 }
 
 spawn_redis() {

@@ -28,7 +28,7 @@ LOSE_MAX_S = 1.5         # of its log's end that a killed Redis forgets
 APART_S = LOSS_WINDOW_S + 0.5  # tracker and Redis never die within one loss window
 CONTROL_S = 1.5
 SAMPLE_S = 0.05
-HEAL_LIMIT_S = 30
+HEAL_LIMIT_S = 180
 FLUSH_GRACE_S = 0.2      # an answer may be on its way while Redis is flushed
 DISK_KIB = 2048
 RETRY_S = 0.05
@@ -42,7 +42,7 @@ class FaultyTracker(Tracker):
     redis_words = ("--save", "", "--appendonly", "yes", "--appendfsync", "everysec")
 
     def __init__(self):
-        super().__init__({"workers": 2, "listen": "127.0.0.1:%d" % free_port()})
+        super().__init__({"workers": 2, "click-deadline": "25ms", "listen": "127.0.0.1:%d" % free_port()})
         self.has_disk = False
 
     def start_redis(self):
@@ -97,7 +97,7 @@ class Clients:
             time.sleep(max(0, due - time.monotonic()))
             began = time.monotonic()
             try:
-                connection = connection or stack.Connection(self.url, limit_s=5)
+                connection = connection or stack.Connection(self.url, limit_s=stack.ANSWER_LIMIT_S)
                 answer = connection.request("GET", self.link, {"User-Agent": HUMAN})
                 if answer is None:
                     raise ConnectionError
@@ -141,9 +141,9 @@ class LogSizes(threading.Thread):
 
     def cut(self, killed, lose_s):
         path = self.path()
-        sizes = [size for when, name, size in self.samples if name == path and when <= killed - lose_s]
-        if sizes:
-            os.truncate(path, sizes[-1])
+        sizes = [size for when, name, size in self.samples if name == path and when >= killed - lose_s]
+        if sizes:  # of a sampler that was late the next one: never more than lose_s
+            os.truncate(path, sizes[0])
 
 
 class FaultRun:

@@ -14,7 +14,6 @@ import wasltokens
 
 PHONE = [("User-Agent", "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Chrome/130.0 Mobile Safari/537.36")]
 DAY_S = 86400
-INSIST_MAX = 20  # on a busy machine an order that fifty events want at once is past the deadline for some
 
 
 def instant(seconds=None):
@@ -83,11 +82,11 @@ class Shop:
 
     def insist(self, event, webhook_id):
         """As a sender does: again after a 503, under the same webhook-id; and after a 202, for the answer."""
-        for _ in range(INSIST_MAX):
+        def decided():
             answer = self.send(event, webhook_id)
-            if answer.status not in (202, 503):
-                break
-        return answer
+            return answer.status not in (202, 503) and answer
+
+        return stack.wait_until(decided, what="an answer")
 
     def done(self, event, webhook_id=None):
         """The answer of an event that has to be taken."""

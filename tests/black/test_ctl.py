@@ -12,7 +12,7 @@ import unittest
 
 import stack as stacks
 
-stack = stacks.Stack()
+stack = stacks.Stack(stacks.PATIENT)
 STORE = {}
 
 CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")

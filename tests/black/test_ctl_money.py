@@ -12,7 +12,7 @@ import unittest
 import stack
 from shop import Shop, instant
 
-running = stack.Stack({"timer-interval": "200ms"})
+running = stack.Stack({**stack.PATIENT, "timer-interval": "200ms"})
 ARABIC = re.compile("[\u0600-\u06ff]")
 
 

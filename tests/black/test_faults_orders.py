@@ -13,7 +13,7 @@ import unittest
 import stack
 from shop import Shop, instant
 
-running = stack.Stack()
+running = stack.Stack(stack.PATIENT)
 
 
 def setUpModule():
@@ -82,7 +82,7 @@ class Refusal(Case):
         self.assertIn("posting", running.attributor_admin("/readyz").json()["degraded"])
         self.assertEqual(running.log_events("attributor", "event_not_posted")[-1]["sqlstate"], "42501")
         running.sql("GRANT INSERT ON wasl.entries TO wasl_attributor")
-        stack.wait_until(lambda: self.shop.send(event, "refused").status == 200, 30, "it is posted")
+        stack.wait_until(lambda: self.shop.send(event, "refused").status == 200, what="it is posted")
         self.assertEqual(running.metric("attributor", "wasl_replay_stopped"), 0)
         self.assertEqual(self.shop.rows(event["data"]["order_id"]), [(self.shop.affiliate, "pending", "10.00")])
 

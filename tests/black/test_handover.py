@@ -65,7 +65,7 @@ class TrackerHandover(unittest.TestCase):
                     time.sleep(BETWEEN_S)
                     before = self.next_process(tracker, workers=workers)
                     before.send_signal(signal.SIGTERM)
-                    self.assertEqual(before.wait(20), 0)
+                    self.assertEqual(before.wait(stack.WAIT_LIMIT_S), 0)
                 time.sleep(BETWEEN_S)
             self.assertEqual(load.faults, [])
             self.assertGreater(len(load.answers), 100)
@@ -84,7 +84,7 @@ class TrackerHandover(unittest.TestCase):
                 self.assertEqual(tracker.metric("wasl_http_requests_total", route="link", **{
                     "class": "human", "code": "302"}), 0, "the old one answers for the new one")
             before.send_signal(signal.SIGTERM)
-            self.assertEqual(before.wait(20), 0)
+            self.assertEqual(before.wait(stack.WAIT_LIMIT_S), 0)
 
     def test_a_next_one_that_cannot_start_changes_nothing(self):
         with Tracker() as tracker:
@@ -93,7 +93,7 @@ class TrackerHandover(unittest.TestCase):
                                    ({"takeover": "off"}, address(tracker.url))):
                 words = {"takeover": "on", "listen": address(tracker.url),
                          "admin-listen": address(tracker.admin_url), **settings}
-                result = stack.run(*tracker.command(**words), env=stack.clean_env(), limit_s=20)
+                result = stack.run(*tracker.command(**words), env=stack.clean_env())
                 self.assertEqual(result.rc, 1, result)
                 self.assertIn(word, result.err)
                 self.assertEqual(tracker.admin("/readyz").status, 200)
@@ -127,7 +127,7 @@ class TrackerHandover(unittest.TestCase):
                 wait_until(lambda: tracker.events("handed_over"), what="it serves")
             finally:
                 before.terminate()
-                self.assertEqual(before.wait(20), 0)
+                self.assertEqual(before.wait(stack.WAIT_LIMIT_S), 0)
             self.assertTrue(tracker.open_answer(tracker.get(link)))
 
 

@@ -13,7 +13,7 @@ from trackerlib import HUMAN, Tracker
 
 VECTORS = pathlib.Path(__file__).parents[1] / "vectors" / "http_hostile.tsv"
 ROWS_MIN = 400
-ANSWERS_LIMIT_S = 5
+ANSWERS_LIMIT_S = 30
 AT_ONCE = 250        # connections that are cut at the same time
 SLICE = 3            # bytes
 SLICED_MAX = 700     # longer rows take too many slices

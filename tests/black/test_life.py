@@ -9,7 +9,7 @@ import unittest
 import stack
 from shop import DAY_S, Shop, instant
 
-running = stack.Stack({"order-deadline": "4s", "timer-interval": "200ms"})
+running = stack.Stack({**stack.PATIENT, "timer-interval": "200ms"})
 HOUR_S = 3600
 
 

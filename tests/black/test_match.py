@@ -9,8 +9,8 @@ import unittest
 import stack
 from shop import DAY_S, Shop, instant
 
-running = stack.Stack()
-REDIS_AWAY_LIMIT_S = 1.0  # the promise is 100 ms; this machine has other work
+running = stack.Stack(stack.PATIENT)
+REDIS_AWAY_LIMIT_S = 10.0  # the promise is 100 ms; a machine may have other work
 
 
 def setUpModule():
@@ -38,18 +38,29 @@ class Case(unittest.TestCase):
 
 
 class Evidence(Case):
+    def asked_in_time(self, send):
+        """(order id, answer) of the first order, sent by send(order id), for which Redis answered within the 50 ms that it
+        gets, which a busy machine may take for itself."""
+        names = ("%s-%d" % (self.order_id(), number) for number in range(50))
+
+        def sent():
+            name = next(names)
+            answer = send(name)
+            return self.shop.show(name)["decision"]["evidence"] != "token" and (name, answer)
+
+        return stack.wait_until(sent, what="Redis was asked in time")
+
     def test_a_click_earns_the_order_and_finance_sees_it(self):
-        event = self.shop.order([self.shop.click()], ["909.00"], self.order_id())
-        answer = self.shop.done(event)
+        name, answer = self.asked_in_time(lambda name: self.shop.done(self.shop.order([self.shop.click()], ["909.00"], name)))
         self.check(answer, "attributed", "won_last_click", "90.90")
         row = answer["commissions"][0]
         self.assertEqual((row["affiliate_id"], row["currency"], row["state"]), (self.shop.affiliate, "EGP", "pending"))
         seen = running.sql(
             "SELECT commission_id, store_id, affiliate_id, affiliate, currency, amount, amount_minor, age_days, reason "
-            "FROM finance.pending_commissions WHERE order_id = '%s'" % self.order_id(), "finance")
+            "FROM finance.pending_commissions WHERE order_id = '%s'" % name, "finance")
         self.assertEqual(seen, [[str(row["id"]), str(self.shop.id), str(self.shop.affiliate), "أحمد", "EGP", "90.90",
                                  "9090", "0", "won_last_click"]])
-        decision = self.shop.show(self.order_id())["decision"]
+        decision = self.shop.show(name)["decision"]
         self.assertEqual((decision["evidence"], decision["version"]), ("record", 1))
         candidate, = decision["candidates"]
         self.assertEqual((candidate["kind"], candidate["verdict"], candidate["evidence"], candidate["window_s"]),
@@ -81,8 +92,9 @@ class Evidence(Case):
             record = bytearray(redis.command("HGET", key, claim["index"]))
             record[9] ^= 1
             redis.command("HSET", key, claim["index"], bytes(record))
-        self.check(self.shop.done(self.shop.order([token], order_id=self.order_id())), "unattributed", "all_refused")
-        self.assertEqual(self.shop.verdicts(self.order_id()), ["record_mismatch"])
+        name, answer = self.asked_in_time(lambda name: self.shop.done(self.shop.order([token], order_id=name)))
+        self.check(answer, "unattributed", "all_refused")
+        self.assertEqual(self.shop.verdicts(name), ["record_mismatch"])
 
     def test_an_unreadable_record_says_nothing_against_the_token(self):
         for number, value in enumerate((b"", b"x", b"\xff" * 32, b"x" * 100000)):

@@ -14,7 +14,8 @@ from shop import Shop
 from stack import wait_until
 from trackerlib import HUMAN, Tracker
 
-CHECK_LIMIT_S = 20
+CHECK_LIMIT_S = 180
+SCRAPE_LIMIT_S = 10  # takes a few milliseconds; a machine may have other work
 AFFILIATES = 100000
 CLICKS = 2000
 LOADERS = 4
@@ -126,7 +127,7 @@ class Labels(unittest.TestCase):
                 is_over.set()
                 for thread in threads:
                     thread.join()
-            self.assertLess(slowest, 1)
+            self.assertLess(slowest, SCRAPE_LIMIT_S)
             clicks = ("wasl_clicks_total", frozenset({("class", "human"), ("stored", "redis")}))
             self.assertGreater(last[clicks], SCRAPES)
             counted = lambda: tracker.metric("wasl_http_request_seconds_count")

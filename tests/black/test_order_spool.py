@@ -10,8 +10,8 @@ import stack
 from shop import Attributor, Shop
 
 running = stack.Stack({"order-deadline": "1s", "timer-interval": "200ms"})
-LATE_LIMIT_S = 3.0  # order-deadline is 1 s; this machine has other work
-REPLAY_LIMIT_S = 30
+LATE_LIMIT_S = 15.0  # order-deadline is 1 s; a machine may have other work
+REPLAY_LIMIT_S = 180
 
 
 def setUpModule():
@@ -53,7 +53,7 @@ class Away(Case):
     def setUp(self):
         began = time.time() - 1
         super().setUp()
-        self.shop.done(self.order(99))
+        self.assertEqual(self.shop.insist(self.order(99), self.name + "-99").status, 200)
         snapshot = pathlib.Path(running.dir, "state", "attributor", "stores.snapshot")
         stack.wait_until(lambda: snapshot.exists() and snapshot.stat().st_mtime > began, what="the snapshot")
         running.stop_service("postgres")
@@ -71,7 +71,7 @@ class Away(Case):
         began = time.monotonic()
         for number in range(1, 21):
             self.accepted(self.shop.send(self.order(number), "%s-%d" % (self.name, number)))
-        self.assertLess(time.monotonic() - began, 2.0)
+        self.assertLess(time.monotonic() - began, LATE_LIMIT_S)  # twenty deadlines would be 20 s
         self.assertEqual(running.metric("attributor", "wasl_spool_records"), 20)
         self.back()
         self.replayed()
@@ -99,13 +99,14 @@ class Away(Case):
         self.assertEqual(running.metric("attributor", "wasl_spool_records"), 0)
 
     def test_the_receipt_keeps_its_time(self):
+        began = time.time()
         self.accepted(self.shop.send(self.order(), self.name))
-        taken_us = time.time()
-        time.sleep(2)
+        ended = time.time()
+        time.sleep(0.5)
         self.back()
         self.replayed()
         row, = running.sql("SELECT extract(epoch FROM received_at) FROM wasl.event_ids WHERE event_id = '%s'" % self.name)
-        self.assertLess(abs(float(row[0]) - taken_us), 1.0)
+        self.assertTrue(began - 0.1 <= float(row[0]) <= ended + 0.1, (began, row, ended))
 
     def test_nothing_of_a_customer_is_on_the_disk(self):
         mark = "0123456789abcdef" * 4
@@ -261,7 +262,7 @@ class Quarantine(Case):
 
 class Retention(Case):
     def test_months_are_made_ahead_and_old_bodies_end(self):
-        self.shop.done(self.order(1), self.name)
+        self.assertEqual(self.shop.insist(self.order(1), self.name).status, 200)
         running.sql("CREATE TABLE wasl.event_bodies_2020_02 PARTITION OF wasl.event_bodies FOR VALUES FROM "
                     "('2020-02-01 00:00:00+00') TO ('2020-03-01 00:00:00+00'); INSERT INTO wasl.event_bodies VALUES "
                     "(1, 'old-1', '2020-02-03', 'x'), (1, 'old-2', '2020-01-01', 'x')")

@@ -6,7 +6,7 @@ import unittest
 import stack as stacks
 from rows import Rows
 
-stack = stacks.Stack()
+stack = stacks.Stack(stacks.PATIENT)
 rows = Rows(stack)
 KINDS = ("store", "pending", "held", "available", "in_payout", "paid", "platform")
 

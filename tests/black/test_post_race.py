@@ -32,7 +32,7 @@ class Session:
     """psql that stays: what it is told runs at once, its locks live until it ends."""
 
     def __init__(self):
-        self.process = subprocess.Popen(["psql", "-X", "-q", "-d", running.env["WASL_DATABASE_URL"]],
+        self.process = subprocess.Popen([stack.psql_program(), "-X", "-q", "-d", running.env["WASL_DATABASE_URL"]],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=stack.clean_env())
 
     def run(self, text):

@@ -11,12 +11,12 @@ import stack
 
 PHONE = ("User-Agent", "Mozilla/5.0 (Linux; Android 14; SM-S921B) AppleWebKit/537.36 Chrome/130.0 Mobile Safari/537.36")
 FLOW_BEFORE = 40  # orders between two steps of the rotation
-STEP_LIMIT_S = 30
+STEP_LIMIT_S = 180
 
 
 class Rotation(unittest.TestCase):
     def setUp(self):
-        self.stack = stack.Stack().start()
+        self.stack = stack.Stack(stack.PATIENT).start()
         self.addCleanup(self.stack.stop)
         self.store = self.stack.ctl(
             "store", "add", "--name", "Rotating", "--url", "https://shop.example", "--currency", "EGP", "--rate", "10%")

@@ -28,7 +28,7 @@ class Foreground(unittest.TestCase):
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
         self.addCleanup(stack.run, stack.SCRIPT, "down", os.path.join(self.dir, "stack"))
         self.addCleanup(self.child.kill)
-        stack.wait_until(lambda: ENDED in self.said() or self.child.poll() is not None, 60, "the stack is up")
+        stack.wait_until(lambda: ENDED in self.said() or self.child.poll() is not None, stack.UP_LIMIT_S, "the stack is up")
 
     def said(self):
         return self.out.read_text()
@@ -48,14 +48,14 @@ class Foreground(unittest.TestCase):
         pids = self.pids()
         self.assertEqual(len(pids), 4)
         os.killpg(self.child.pid, signal.SIGINT)
-        self.assertEqual(self.child.wait(60), 0, self.said())
+        self.assertEqual(self.child.wait(stack.UP_LIMIT_S), 0, self.said())
         self.assertFalse([pid for pid in pids if stack.is_alive(pid)])
 
     def test_a_part_that_dies_ends_the_run_and_is_named(self):
         pids = self.pids()
         env = pathlib.Path(self.dir, "stack", "env").read_text()
         os.kill(int(re.search(r"^WASL_REDIS_PID=(\d+)$", env, re.MULTILINE).group(1)), signal.SIGKILL)
-        self.assertEqual(self.child.wait(60), 1, self.said())
+        self.assertEqual(self.child.wait(stack.UP_LIMIT_S), 1, self.said())
         self.assertIn("redis has ended", self.said())
         self.assertFalse([pid for pid in pids if stack.is_alive(pid)])
 

