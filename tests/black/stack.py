@@ -201,6 +201,15 @@ def programs():
     return pathlib.Path(os.environ.get("WASL_BIN") or ROOT / "build" / "bin").resolve()
 
 
+def preload(name, control):
+    """The environment that puts a library of ours (tests/black/NAME.c) into a daemon, and tells it its file."""
+    path = programs() / "test" / (name + ".so")
+    assert path.exists(), "%s is missing: make test-programs" % path
+    options = os.environ.get("ASAN_OPTIONS", "")
+    return {"LD_PRELOAD": str(path), **control,
+            "ASAN_OPTIONS": options + (":" if options else "") + "verify_asan_link_order=0"}
+
+
 def clean_env():
     return {name: value for name, value in os.environ.items() if not name.startswith(("WASL_", "PG"))}
 

@@ -54,6 +54,7 @@ class Tracker:
         # A slow machine's Redis is in time, too; after 1 s it would count as down.
         self.settings = {"insecure-cookie": "on", "click-deadline": "900ms", **(settings or {})}
         self.has_catalogue = has_catalogue
+        self.env = {}  # of the tracker, besides the caller's
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="tracker-", dir=os.environ.get("WASL_TEST_DIR")))
         self.keys = wasltokens.Keys(MASTER)
         self.redis_port = free_port()
@@ -154,7 +155,7 @@ class Tracker:
         begin = log.tell()
         with log:
             self.process = subprocess.Popen(
-                self.command(), stdin=subprocess.DEVNULL, stderr=log, env=stack.clean_env())
+                self.command(), stdin=subprocess.DEVNULL, stderr=log, env={**stack.clean_env(), **self.env})
         found = {}
 
         def listening():
