@@ -14,6 +14,7 @@
 #define BAD_MAX           16 /* segments set aside; beyond it the oldest is deleted */
 
 static bool first_load(struct spool_store *store);
+static bool is_shortage(int sys);
 static unsigned first_read(struct spool_store *store, struct spool_record *records, unsigned max);
 static void damage_note(struct spool_store *store, uint64_t begin, uint64_t bytes);
 static void progress_write(struct spool_store *store);
@@ -92,6 +93,10 @@ static bool first_load(struct spool_store *store)
 			LOG_TEXT("dir", store->dir), LOG_NUM("segment", first->number),
 			LOG_TEXT("why", strerror(sys)));
 	store->loaded.has_failed = false;
+	if (is_shortage(sys)) {
+		store->load_failures = 1;
+		return false;
+	}
 	if (store->load_failures < LOAD_FAILURES_MAX)
 		return false;
 	store->load_failures = 0;
@@ -99,6 +104,12 @@ static bool first_load(struct spool_store *store)
 	first->begin = first->end;
 	spool_store_clear(store);
 	return false;
+}
+
+/* What the process or the machine is short of says nothing of the disk. */
+static bool is_shortage(int sys)
+{
+	return sys == ENOMEM || sys == EMFILE || sys == ENFILE || sys == EINTR || sys == EAGAIN;
 }
 
 static unsigned first_read(struct spool_store *store, struct spool_record *records, unsigned max)

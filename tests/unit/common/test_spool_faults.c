@@ -159,6 +159,25 @@ START_TEST(unreadable_segment_is_set_aside_in_the_end)
 }
 END_TEST
 
+START_TEST(shortage_of_memory_or_descriptors_is_no_fault_of_the_segment)
+{
+	static const int shortages[] = {ENOMEM, EMFILE, ENFILE, EAGAIN};
+	struct spool_record records[4];
+	start_faulty();
+	put_many(0, 3);
+	for (unsigned i = 0; i < 10 * COUNT_OF(shortages); i++) {
+		faults.read_error = shortages[i % COUNT_OF(shortages)];
+		ck_assert_uint_eq(spool_read(fixture.spool, records, 4), 0);
+	}
+	faults.read_error = EIO; /* one alone is no reason either */
+	ck_assert_uint_eq(spool_read(fixture.spool, records, 4), 0);
+	faults.read_error = 0;
+	ck_assert_uint_eq(COUNT(set_aside), 0);
+	ck_assert_uint_eq(spool_read(fixture.spool, records, 4), 3);
+	folder_remove();
+}
+END_TEST
+
 START_TEST(folder_that_cant_be_made_is_tried_again)
 {
 	char parent[128], moved[160];
@@ -248,5 +267,7 @@ SUITE_MAIN("spool_faults", short_writes_are_carried_on,
 	failing_writes_are_told_and_end_when_the_disk_works,
 	failed_write_that_cant_be_cut_ends_its_segment,
 	failed_sync_is_no_acknowledgement_and_never_tried_again_as_if_clean,
-	unreadable_segment_is_set_aside_in_the_end, folder_that_cant_be_made_is_tried_again,
-	file_size_limit_is_a_failure_like_others, small_disk_fills_and_empties)
+	unreadable_segment_is_set_aside_in_the_end,
+	shortage_of_memory_or_descriptors_is_no_fault_of_the_segment,
+	folder_that_cant_be_made_is_tried_again, file_size_limit_is_a_failure_like_others,
+	small_disk_fills_and_empties)
