@@ -58,6 +58,9 @@ void event_json_facts(const struct event *event, struct buf *out);
 /* Reads facts back, those of acts too, which the database's functions write. False on anything that
  * event_json_facts does not write. */
 bool event_json_from_facts(struct str facts, struct event **event);
+/* The same, telling EVENT_JSON_INVALID from EVENT_JSON_NO_MEMORY, which says nothing of the facts.
+ */
+enum event_json_result event_json_load(struct str facts, struct event **event);
 
 void event_free(struct event *event);
 /* Copies text into the event's memory and returns the view; empty view and false when memory fails.

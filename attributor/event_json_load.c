@@ -40,23 +40,34 @@ static bool all_taken(const struct reader *reader);
 
 bool event_json_from_facts(struct str facts, struct event **event)
 {
+	return event_json_load(facts, event) == EVENT_JSON_OK;
+}
+
+enum event_json_result event_json_load(struct str facts, struct event **event)
+{
 	struct event_fault fault = {.code = ""};
 	struct reading reading = {.fault = &fault};
+	json_error_t error;
 	*event = NULL;
 	if (facts.len == 0 || facts.len > EVENT_FACTS_MAX)
-		return false;
-	json_t *root = json_loadb(facts.data, facts.len, JSON_REJECT_DUPLICATES, NULL);
+		return EVENT_JSON_INVALID;
+	json_t *root = json_loadb(facts.data, facts.len, JSON_REJECT_DUPLICATES, &error);
 	if (root == NULL)
-		return false;
+		return json_error_code(&error) == json_error_out_of_memory ? EVENT_JSON_NO_MEMORY
+									   : EVENT_JSON_INVALID;
 	struct reader reader = {.reading = &reading, .object = root};
 	reading.event = event_new();
+	if (reading.event == NULL)
+		reading.result = EVENT_JSON_NO_MEMORY;
 	if (reading.event != NULL && reader_check_object(&reader) && load_first(&reader) &&
 		(event_type_is_act(reading.event->type) ? load_act(&reader) : load_event(&reader)))
 		*event = reading.event;
 	else
 		event_free(reading.event);
 	json_decref(root);
-	return *event != NULL;
+	if (*event != NULL)
+		return EVENT_JSON_OK;
+	return reading.result == EVENT_JSON_NO_MEMORY ? EVENT_JSON_NO_MEMORY : EVENT_JSON_INVALID;
 }
 
 static bool load_event(struct reader *reader)

@@ -27,10 +27,11 @@ enum kept_result kept_event_submit(struct kept_event *kept, const struct backlog
 		return err.kind == ERR_LIMIT ? KEPT_LATER : KEPT_UNOPENED;
 	const struct str text = {facts, record->sealed_facts.len - SEAL_OVERHEAD};
 	kept->event = NULL;
-	const bool is_read = event_json_from_facts(text, &kept->event) &&
-			     str_equal(kept->event->event_id, record->event_id);
+	const enum event_json_result result = event_json_load(text, &kept->event);
 	free(facts);
-	if (!is_read) {
+	if (result == EVENT_JSON_NO_MEMORY)
+		return KEPT_LATER;
+	if (result != EVENT_JSON_OK || !str_equal(kept->event->event_id, record->event_id)) {
 		kept_event_release(kept);
 		return KEPT_SENSELESS;
 	}

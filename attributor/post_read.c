@@ -189,7 +189,11 @@ static enum batch_step take_events(
 	}
 	for (unsigned i = 0; i < slice->count; i++) {
 		struct event *event = NULL;
-		if (!event_json_from_facts(db_rows_text(slice->rows, slice->from + i, 1), &event)) {
+		const enum event_json_result result =
+			event_json_load(db_rows_text(slice->rows, slice->from + i, 1), &event);
+		if (result == EVENT_JSON_NO_MEMORY)
+			return BATCH_NO_MEMORY;
+		if (result != EVENT_JSON_OK) {
 			log_error("facts_unreadable", LOG_NUM("store", posting->item->store_id),
 				LOG_STR("order", posting->item->order_id));
 			return BATCH_SENSELESS;
