@@ -221,13 +221,13 @@ static void begin_next(struct db *db)
 	run->next = NULL;
 	db->current = run;
 	db->result = (struct db_result){.row_sets = run->call_count};
-	if (run->has_nul) {
-		set_message(&db->result, SQLSTATE_NUL, "a text holds a NUL");
-		db_finish(db);
-		return;
-	}
 	db->phase = DB_RUNNING;
 	loop_timer_set(db->timer, db->config.run_deadline_us);
+	if (run->has_nul) {
+		set_message(&db->result, SQLSTATE_NUL, "a text holds a NUL");
+		db_pipeline_refuse(db);
+		return;
+	}
 	db_pipeline_send(db);
 }
 

@@ -73,10 +73,13 @@ bool db_is_up(const struct db *db);
 bool db_is_idle(const struct db *db); /* up, nothing queued or under way */
 /* Sends the statements in one pipeline with one sync at the end and tells all results at once.
  * Without BEGIN among them they are one implicit transaction. After a failed run in which a
- * transaction was opened the connection is rolled back by itself before fn is called. False: down
- * or the queue is full (fn is not called). */
+ * transaction was opened the connection is rolled back by itself before fn is called. False: down,
+ * the queue is full, or no memory (fn is not called). */
 bool db_run(struct db *db, const struct db_statement *statements, unsigned count, db_done_fn *fn,
 	void *arg);
+/* For whoever has opened a transaction and can't go on, not even to ROLLBACK: drops the connection
+ * if a transaction is open on it, so that the next BEGIN does not go on with it. */
+void db_give_up(struct db *db);
 /* Counts by SQLSTATE for wasl_postgres_errors_total, of all connections together: calls fn for each
  * seen one. */
 #define DB_SQLSTATES_MAX 64

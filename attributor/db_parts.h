@@ -86,6 +86,8 @@ void db_connect_close(struct db *db);
 /* db_pipeline.c */
 void db_pipeline_setup(struct db *db); /* the session's limits, before DB_IDLE */
 void db_pipeline_send(struct db *db);  /* db->current */
+/* Ends db->current, of which nothing was sent, with the result that is set. */
+void db_pipeline_refuse(struct db *db);
 /* The socket is ready in any phase from DB_SETTING_UP on. */
 void db_pipeline_ready(struct db *db, unsigned ready);
 void db_pipeline_clear(struct db *db); /* results read so far are freed */

@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SQLSTATE_LOST    "08006"
-#define SQLSTATE_UNKNOWN "XX000"
+#define SQLSTATE_LOST      "08006"
+#define SQLSTATE_NO_MEMORY "53200"
+#define SQLSTATE_UNKNOWN   "XX000"
 /* What a session is held to besides our own deadlines: a statement whose reader is gone must not
  * keep its locks. */
 #define IDLE_IN_TRANSACTION_MS 30000
@@ -74,6 +75,17 @@ void db_pipeline_send(struct db *db)
 		return;
 	}
 	flush(db);
+}
+
+void db_pipeline_refuse(struct db *db)
+{
+	end_run(db);
+}
+
+void db_give_up(struct db *db)
+{
+	if (db_is_up(db) && PQtransactionStatus(db->conn) != PQTRANS_IDLE)
+		db_fail(db, SQLSTATE_NO_MEMORY, "an open transaction was given up");
 }
 
 void db_pipeline_ready(struct db *db, unsigned ready)

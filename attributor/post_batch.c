@@ -263,10 +263,12 @@ static void fail(struct poster *poster, const struct db_result *result)
 static void run(struct poster *poster, const struct db_statement *statements, unsigned count,
 	db_done_fn *fn)
 {
-	if (!db_run(poster->db, statements, count, fn, poster))
-		fail(poster, &(struct db_result){.status = DB_UNAVAILABLE,
-				     .sqlstate = "08003",
-				     .message = "not connected"});
+	if (db_run(poster->db, statements, count, fn, poster))
+		return;
+	db_give_up(poster->db);
+	fail(poster, &(struct db_result){.status = DB_UNAVAILABLE,
+			     .sqlstate = "08003",
+			     .message = "not connected, or no memory"});
 }
 
 static void tell_counts(struct poster *poster)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A wall clock that steps when a test says so: preloaded (LD_PRELOAD), it adds the microseconds that
- * the first eight bytes of the file WASL_TEST_CLOCK hold to every reading of the time of day. Steady
- * clocks stay as they are. */
+ * A wall clock that steps when a test says so: preloaded (LD_PRELOAD), it adds the microseconds
+ * that the first eight bytes of the file WASL_TEST_CLOCK hold to every reading of the time of day.
+ * Steady clocks stay as they are. */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -33,8 +33,8 @@ int clock_gettime(clockid_t id, struct timespec *now)
 	if (failed || step_us == NULL || (id != CLOCK_REALTIME && id != CLOCK_REALTIME_COARSE))
 		return failed;
 	const int64_t us = now->tv_sec * US_PER_S + now->tv_nsec / 1000 + *step_us;
-	*now = (struct timespec){.tv_sec = us / US_PER_S,
-		.tv_nsec = us % US_PER_S * 1000 + now->tv_nsec % 1000};
+	*now = (struct timespec){
+		.tv_sec = us / US_PER_S, .tv_nsec = us % US_PER_S * 1000 + now->tv_nsec % 1000};
 	return 0;
 }
 

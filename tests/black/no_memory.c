@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Memory that runs out when a test says so: preloaded (LD_PRELOAD), it refuses every Nth malloc,
- * calloc, realloc and aligned_alloc that the program itself (not a library) asks for; N is the first
- * four bytes of the file WASL_TEST_MEMORY, 0 refuses none, and the next four count the refusals. */
+ * calloc, realloc and aligned_alloc that the program itself (not a library) asks for; N is the
+ * first four bytes of the file WASL_TEST_MEMORY, 0 refuses none, and the next four count the
+ * refusals. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -48,8 +49,7 @@ __attribute__((constructor)) static void begin(void)
 	if (fd < 0)
 		return;
 	dl_iterate_phdr(find_program, NULL);
-	void *const map =
-		mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *const map = mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	close(fd);
 	if (map != MAP_FAILED)
 		control = map;
