@@ -20,7 +20,7 @@ NAME = "nginx + Lua, SET EX + XADD"
 CONF = """
 load_module /usr/lib/nginx/modules/ndk_http_module.so;
 load_module /usr/lib/nginx/modules/ngx_http_lua_module.so;
-worker_processes 1; worker_rlimit_nofile 16384; daemon on; pid %(dir)s/nginx.pid; error_log %(dir)s/error.log;
+worker_processes 1; worker_rlimit_nofile 16384; daemon off; pid %(dir)s/nginx.pid; error_log %(dir)s/error.log;
 events { worker_connections 8192; }
 http {
   access_log off; keepalive_requests 100000000; server_tokens off;

@@ -24,9 +24,10 @@ LIMIT_S = 120
 HEADERS = (("User-Agent", HUMAN), ("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"),
            ("Accept-Language", "ar-EG,ar;q=0.9"), ("Accept-Encoding", "gzip, deflate"))
 NGINX_NAME = "nginx return 302"
-# As many response headers as the tracker's; one worker.
+# As many response headers as the tracker's; one worker. In the foreground: a daemon has a session of its own, and Linux
+# (sched_autogroup) shares the processors out among sessions first, so that the two would wait differently.
 NGINX = """
-worker_processes 1; worker_rlimit_nofile 16384; daemon on; pid %(dir)s/nginx.pid; error_log %(dir)s/error.log;
+worker_processes 1; worker_rlimit_nofile 16384; daemon off; pid %(dir)s/nginx.pid; error_log %(dir)s/error.log;
 events { worker_connections 8192; }
 http {
   access_log off; keepalive_requests 100000000;
@@ -78,23 +79,21 @@ class Nginx:
         self.port = free_port()
         conf = pathlib.Path(self.dir, "nginx.conf")
         conf.write_text(self.configuration())
-        subprocess.run(["nginx", "-p", self.dir, "-c", str(conf), "-e", self.dir + "/start.log"], check=True)
-        self.master = int(stack.wait_until(lambda: self.read_pid(), what="nginx runs"))
-        children = "/proc/%d/task/%d/children" % (self.master, self.master)
-        self.pid = int(stack.wait_until(lambda: pathlib.Path(children).read_text(), what="its worker runs"))
+        self.master = subprocess.Popen(["nginx", "-p", self.dir, "-c", str(conf), "-e", self.dir + "/start.log"])
+        self.pid = int(stack.wait_until(self.read_worker, what="nginx's worker runs"))
         self.url = "http://127.0.0.1:%d" % self.port
         return self
 
     def configuration(self):
         return NGINX % {"dir": self.dir, "port": self.port}
 
-    def read_pid(self):
-        path = pathlib.Path(self.dir, "nginx.pid")
-        return path.exists() and path.read_text().strip()
+    def read_worker(self):
+        assert self.master.poll() is None, "nginx does not start"
+        return pathlib.Path("/proc/%d/task/%d/children" % (self.master.pid, self.master.pid)).read_text()
 
     def __exit__(self, *_):
-        os.kill(self.master, 15)
-        stack.wait_until(lambda: not stack.is_alive(self.master), what="nginx ends")
+        self.master.terminate()
+        self.master.wait(LIMIT_S)
         shutil.rmtree(self.dir, ignore_errors=True)
 
 

@@ -11,11 +11,11 @@
  * requests, seconds, p50_us, p99_us, p999_us, max_us. */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -24,6 +24,7 @@
 #include "str.h"
 
 #define CONNECTIONS_MAX 1024
+#define EVENTS_MAX      64
 #define REQUESTS_MAX    10000000
 #define INPUT_MAX       (INT64_C(1) << 30)
 #define RATE_MAX        1000000
@@ -33,6 +34,7 @@
 #define LENGTH_HEADER   "Content-Length: "
 
 struct peer {
+	int fd;
 	int64_t due_ns; /* of the request under way */
 	size_t len;
 	bool is_busy;
@@ -41,7 +43,7 @@ struct peer {
 
 struct pace {
 	struct peer peers[CONNECTIONS_MAX];
-	struct pollfd polled[CONNECTIONS_MAX];
+	int epoll_fd;
 	unsigned connections;
 	unsigned idle[CONNECTIONS_MAX];
 	unsigned idle_count;
@@ -57,6 +59,7 @@ struct pace {
 static bool requests_read(struct pace *pace);
 static bool pace_connect(struct pace *pace, unsigned port);
 static bool pace_run(struct pace *pace);
+static int64_t until_due_ns(const struct pace *pace);
 static bool due_send(struct pace *pace);
 static bool peer_read(struct pace *pace, unsigned at);
 static bool is_answer_whole(struct peer *peer);
@@ -124,14 +127,17 @@ static bool pace_connect(struct pace *pace, unsigned port)
 		.sin_port = htons((uint16_t)port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 	};
+	pace->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	for (unsigned i = 0; i < pace->connections; i++) {
+		struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
 		const int fd = socket(AF_INET, SOCK_STREAM, 0);
 		if (fd < 0 ||
-			connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
+			connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0 ||
+			epoll_ctl(pace->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
 			perror("pace: connect");
 			return false;
 		}
-		pace->polled[i] = (struct pollfd){.fd = fd, .events = POLLIN};
+		pace->peers[i].fd = fd;
 		pace->idle[pace->idle_count++] = i;
 	}
 	return true;
@@ -144,19 +150,14 @@ static bool pace_run(struct pace *pace)
 	while (pace->done < pace->total) {
 		if (!due_send(pace))
 			return false;
-		int64_t wait_ns = NS_PER_S;
-		if (pace->sent < pace->total && pace->idle_count > 0)
-			wait_ns =
-				pace->start_ns + (int64_t)pace->sent * pace->interval_ns - now_ns();
-		if (wait_ns < 0)
-			wait_ns = 0;
+		const int64_t wait_ns = until_due_ns(pace);
 		const struct timespec wait = {
 			.tv_sec = wait_ns / NS_PER_S, .tv_nsec = wait_ns % NS_PER_S};
-		const int ready = ppoll(pace->polled, pace->connections, &wait, NULL);
-		for (unsigned i = 0; ready > 0 && i < pace->connections; i++) {
-			if (pace->polled[i].revents != 0 && !peer_read(pace, i))
+		struct epoll_event events[EVENTS_MAX];
+		const int ready = epoll_pwait2(pace->epoll_fd, events, EVENTS_MAX, &wait, NULL);
+		for (int i = 0; i < ready; i++)
+			if (!peer_read(pace, events[i].data.u32))
 				return false;
-		}
 		if (ready > 0 || pace->idle_count == pace->connections)
 			heard_ns = now_ns();
 		else if (now_ns() - heard_ns > STALL_NS) {
@@ -165,6 +166,15 @@ static bool pace_run(struct pace *pace)
 		}
 	}
 	return true;
+}
+
+/* Until the next request can leave, if a connection is free for it; a second at most. */
+static int64_t until_due_ns(const struct pace *pace)
+{
+	if (pace->sent == pace->total || pace->idle_count == 0)
+		return NS_PER_S;
+	const int64_t wait_ns = pace->start_ns + (int64_t)pace->sent * pace->interval_ns - now_ns();
+	return wait_ns < 0 ? 0 : wait_ns < NS_PER_S ? wait_ns : NS_PER_S;
 }
 
 /* Sends what is due, as far as connections are free. */
@@ -182,8 +192,7 @@ static bool due_send(struct pace *pace)
 		peer->len = 0;
 		peer->is_busy = true;
 		const struct str *request = &pace->requests[pace->sent++ % pace->request_count];
-		const ssize_t sent =
-			send(pace->polled[at].fd, request->data, request->len, MSG_NOSIGNAL);
+		const ssize_t sent = send(peer->fd, request->data, request->len, MSG_NOSIGNAL);
 		if (sent != (ssize_t)request->len) {
 			perror("pace: send");
 			return false;
@@ -195,8 +204,8 @@ static bool due_send(struct pace *pace)
 static bool peer_read(struct pace *pace, unsigned at)
 {
 	struct peer *peer = &pace->peers[at];
-	const ssize_t len = read(pace->polled[at].fd, peer->answer + peer->len,
-		sizeof(peer->answer) - 1 - peer->len);
+	const ssize_t len =
+		read(peer->fd, peer->answer + peer->len, sizeof(peer->answer) - 1 - peer->len);
 	if (len <= 0 || !peer->is_busy) {
 		fprintf(stderr, "pace: a connection ended early\n");
 		return false;
