@@ -87,11 +87,26 @@ bool conn_server_reply(
 	conn_answer(conn, reply);
 	if (!conn->is_serving && !conn->is_dirty && conn->state != CONN_CLOSED) {
 		conn->is_dirty = true;
-		conn->next_dirty = server->dirty;
-		server->dirty = conn;
+		conn->next_dirty = NULL;
+		if (server->dirty)
+			server->dirty_last->next_dirty = conn;
+		else
+			server->dirty = conn;
+		server->dirty_last = conn;
 		loop_defer_schedule(server->turn_end);
 	}
 	return true;
+}
+
+void conn_server_send(struct conn_server *server)
+{
+	while (server->dirty) {
+		struct conn *conn = server->dirty;
+		server->dirty = conn->next_dirty;
+		conn->is_dirty = false;
+		if (conn->state != CONN_CLOSED)
+			conn_flush(conn);
+	}
 }
 
 void conn_server_drain(struct conn_server *server, loop_fn *fn, void *arg)
@@ -379,13 +394,7 @@ static void work_free(struct conn_work *work)
 static void on_turn_end(void *arg)
 {
 	struct conn_server *server = arg;
-	while (server->dirty) {
-		struct conn *conn = server->dirty;
-		server->dirty = conn->next_dirty;
-		conn->is_dirty = false;
-		if (conn->state != CONN_CLOSED)
-			conn_flush(conn);
-	}
+	conn_server_send(server);
 	while (server->lists[CONN_CLOSED].first)
 		conn_move(server->lists[CONN_CLOSED].first, CONN_FREE);
 }

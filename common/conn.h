@@ -91,6 +91,9 @@ bool conn_server_listen(struct conn_server *server, int listen_fd, struct err *e
 /* Queues the answer; false when that request is gone (peer closed): the caller need not care. */
 bool conn_server_reply(
 	struct conn_server *server, struct conn_ref ref, const struct conn_reply *reply);
+/* Sends what conn_server_reply has queued now instead of at the end of the turn. Not from inside a
+ * handler. */
+void conn_server_send(struct conn_server *server);
 /* Closes the listeners, without looking at what waits on them: another process has them too. */
 void conn_server_unlisten(struct conn_server *server);
 /* Accepts until EAGAIN, closes the listeners, closes idle connections, finishes what is under way

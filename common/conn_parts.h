@@ -103,7 +103,8 @@ struct conn_server {
 	int64_t deadlines_us[CONN_STATE_COUNT]; /* after entering the state; 0: none */
 	struct conn **slabs;
 	uint32_t slab_count;
-	struct conn *dirty;
+	struct conn *dirty; /* the first answered is the first flushed */
+	struct conn *dirty_last;
 	struct conn_work *works; /* unused */
 	unsigned work_count;
 	struct loop_defer *turn_end;

@@ -415,8 +415,11 @@ static bool read_replies(struct redis *redis)
 		drop_later(redis, REDIS_ERROR_PROTOCOL, redis->reader->errstr);
 	else if (redis->reader->len > REDIS_REPLY_MAX)
 		drop_later(redis, REDIS_ERROR_PROTOCOL, "a reply is too large");
-	if (!redis->must_drop)
+	if (!redis->must_drop) {
+		if (redis->config.after_replies)
+			redis->config.after_replies(redis->config.arg);
 		return true;
+	}
 	err = redis->drop_err;
 	drop(redis, redis->drop_error, &err);
 	return false;

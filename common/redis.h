@@ -94,6 +94,7 @@ struct redis_config {
 	int64_t reply_deadline_us; /* 0: none (blocking reads such as XREAD BLOCK) */
 	redis_state_fn *on_state;  /* may be NULL */
 	loop_fn *before_flush;     /* may be NULL: last chance to add commands to this write */
+	loop_fn *after_replies;    /* may be NULL: what one read brought has been told */
 	void *arg;
 };
 

@@ -71,6 +71,7 @@ static void source_note(
 	struct front *front, const struct trust_address *client, struct click_record *record);
 static void suspect_mark(struct click_record *record);
 static void on_stored(const struct sink_ticket *ticket, enum stored stored, void *arg);
+static void on_all_stored(void *arg);
 static void link_reply(struct front *front, const struct ask *ask, const struct conn_reply *reply);
 static void count(struct front *front, enum route route, unsigned class, unsigned status);
 static bool is_sampled(struct front *front);
@@ -146,6 +147,7 @@ struct front *front_new(struct loop *loop, const struct config *config, unsigned
 		.has_spool_sync = config->has_spool_sync,
 		.entropy = &front->entropy,
 		.on_done = on_stored,
+		.after_done = on_all_stored,
 		.arg = front,
 	};
 	uint8_t probe;
@@ -504,6 +506,13 @@ static void on_stored(const struct sink_ticket *ticket, enum stored stored, void
 			LOG_NUM("every", front->settings.access_every));
 	conn_server_reply(front->server, ticket->ref,
 		&(struct conn_reply){.status = 302, .headers = ticket->headers});
+}
+
+/* Before the loop looks at the next request: who waits for Redis has waited longest. */
+static void on_all_stored(void *arg)
+{
+	const struct front *front = arg;
+	conn_server_send(front->server);
 }
 
 /* Answers that wait for nobody. */

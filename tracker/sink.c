@@ -39,6 +39,7 @@ static bool click_send(struct sink *sink, const struct click_note *note, bool is
 static void on_state(bool is_up, void *arg);
 static void on_identity_known(bool is_another, void *arg);
 static void before_flush(void *arg);
+static void after_replies(void *arg);
 static void on_record(const struct redis_value *value, uint64_t tag, void *arg);
 static void on_first(const struct redis_value *value, uint64_t tag, void *arg);
 static void on_queued(const struct redis_value *value, uint64_t tag, void *arg);
@@ -97,6 +98,7 @@ static bool parts_make(struct sink *sink, struct err *err)
 		.reply_deadline_us = SINK_REPLY_US,
 		.on_state = on_state,
 		.before_flush = before_flush,
+		.after_replies = after_replies,
 		.arg = sink,
 	};
 	sink->timer = loop_timer_new(config->loop, on_deadline, sink);
@@ -247,6 +249,13 @@ static void before_flush(void *arg)
 		expiry_send(sink->expiry, sink->redis, &sink->touched[i].id,
 			sink->touched[i].expires_at_s);
 	sink->touched_count = 0;
+}
+
+static void after_replies(void *arg)
+{
+	const struct sink *sink = arg;
+	if (sink->config.after_done)
+		sink->config.after_done(sink->config.arg);
 }
 
 static void on_record(const struct redis_value *value, uint64_t tag, void *arg)

@@ -55,6 +55,7 @@ struct sink_config {
 	bool has_spool_sync;
 	struct entropy *entropy;
 	sink_done_fn *on_done;
+	loop_fn *after_done; /* may be NULL: on_done was called for all that is safe so far */
 	void *arg;
 };
 

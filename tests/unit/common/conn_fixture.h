@@ -38,6 +38,9 @@ static struct {
 	unsigned handled, refused, drained, gone;
 	unsigned refused_status;
 	bool has_exempt; /* every address may have any number */
+	bool holds_turn; /* /later sends at once; its turn ends when the client has heard */
+	bool is_heard;   /* atomic */
+	bool was_heard;
 	char last_peer[64];
 } fixture;
 
@@ -56,6 +59,13 @@ static inline void on_later(void *arg)
 	for (unsigned i = 0; i < fixture.waiting_count; i++)
 		reply_text(fixture.waiting[i], STR("later"));
 	fixture.waiting_count = 0;
+	if (!fixture.holds_turn)
+		return;
+	conn_server_send(fixture.server);
+	for (int i = 0; i < CLIENT_S * 1000 && !fixture.was_heard; i++) {
+		usleep(1000);
+		fixture.was_heard = __atomic_load_n(&fixture.is_heard, __ATOMIC_ACQUIRE);
+	}
 }
 
 /* /later answers after LATER_US, /echo with the body, /empty with 204, /big with 2 MiB, others with

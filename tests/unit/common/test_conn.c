@@ -2,6 +2,8 @@
  * Connections over real sockets: order, keep-alive, bodies, refusals. */
 #include "conn_fixture.h"
 
+#include <sys/epoll.h>
+
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
 
 START_TEST(answers_are_framed_and_kept_alive)
@@ -307,10 +309,69 @@ START_TEST(a_big_answer_arrives_whole)
 }
 END_TEST
 
+#define WAITERS 5
+
+/* So many connections, each with a request for /later, in their order. */
+static void waiters_dial(int *fds)
+{
+	for (unsigned i = 0; i < WAITERS; i++) {
+		fds[i] = dial();
+		say(fds[i], GET("/later"));
+		for (int look = 0; look < CLIENT_S * 1000 &&
+				   __atomic_load_n(&fixture.handled, __ATOMIC_RELAXED) <= i;
+			look++)
+			usleep(1000);
+	}
+}
+
+START_TEST(answers_leave_in_the_order_in_which_they_were_given)
+{
+	limits_short();
+	server_start();
+	int fds[WAITERS];
+	const int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	waiters_dial(fds);
+	for (unsigned i = WAITERS; i-- > 0;) {
+		struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
+		ck_assert_int_eq(epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fds[i], &event), 0);
+	}
+	for (unsigned i = 0; i < WAITERS; i++) {
+		char byte;
+		ck_assert_int_eq(recv(fds[i], &byte, 1, MSG_PEEK), 1);
+	}
+	/* The kernel lists them as they became ready. */
+	struct epoll_event events[WAITERS];
+	ck_assert_int_eq(epoll_wait(epoll_fd, events, WAITERS, 0), WAITERS);
+	for (unsigned i = 0; i < WAITERS; i++)
+		ck_assert_uint_eq(events[i].data.u32, i);
+	close(epoll_fd);
+	server_stop();
+}
+END_TEST
+
+START_TEST(answers_can_leave_before_the_turn_ends)
+{
+	fixture.holds_turn = true;
+	limits_short();
+	server_start();
+	int fds[WAITERS];
+	waiters_dial(fds);
+	for (unsigned i = 0; i < WAITERS; i++)
+		hear(fds[i], "later", 1);
+	__atomic_store_n(&fixture.is_heard, true, __ATOMIC_RELEASE);
+	say(fds[0], GET("/next"));
+	hear(fds[0], "/next", 1);
+	server_halt();
+	ck_assert(fixture.was_heard);
+	server_free();
+}
+END_TEST
+
 SUITE_MAIN("conn", answers_are_framed_and_kept_alive, an_old_client_is_closed_unless_it_asks,
 	head_and_no_content_send_no_body, pipelined_requests_are_answered_in_order,
 	an_error_in_the_pipeline_comes_in_its_turn_and_ends_it,
 	a_flood_of_pipelined_bytes_is_bounded_and_whole, pieces_change_nothing,
 	continue_is_said_once_the_head_is_agreed, a_body_that_comes_with_its_head_needs_no_continue,
 	refusals_have_their_status_and_close, a_refused_sender_still_gets_its_answer,
-	a_server_without_bodies_asks_its_routes_first, a_big_answer_arrives_whole)
+	a_server_without_bodies_asks_its_routes_first, a_big_answer_arrives_whole,
+	answers_leave_in_the_order_in_which_they_were_given, answers_can_leave_before_the_turn_ends)

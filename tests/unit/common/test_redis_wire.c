@@ -127,6 +127,29 @@ START_TEST(commands_of_a_turn_leave_in_one_write_with_the_last_word)
 }
 END_TEST
 
+static unsigned answers_after;
+
+static void on_after_replies(void *arg)
+{
+	(void)arg;
+	answers_after = fixture.answers;
+}
+
+START_TEST(the_replies_of_a_read_are_told_before_the_word_after_them)
+{
+	play.greeting = GREETED;
+	play.answer = "+1\r\n+2\r\n+3\r\n";
+	fixture.config.after_replies = on_after_replies;
+	start();
+	wait_up();
+	wanted_answers = 3;
+	ck_assert(ask("ONE") && ask("TWO") && ask("THREE"));
+	ck_assert(run_until(is_answered, FIXTURE_DEADLINE_US));
+	ck_assert_uint_eq(answers_after, 3);
+	end();
+}
+END_TEST
+
 START_TEST(replies_in_slices_are_the_same_replies)
 {
 	play.greeting = GREETED;
@@ -242,6 +265,7 @@ START_TEST(a_host_name_is_looked_up_and_each_address_tried)
 END_TEST
 
 SUITE_MAIN("redis_wire", commands_of_a_turn_leave_in_one_write_with_the_last_word,
+	the_replies_of_a_read_are_told_before_the_word_after_them,
 	replies_in_slices_are_the_same_replies, what_is_not_the_protocol_drops_the_connection,
 	a_greeting_refused_or_missing_is_tried_again,
 	a_host_name_is_looked_up_and_each_address_tried)
