@@ -24,7 +24,7 @@
 #define START_GRACE_US            (1 * US_PER_S) /* then a snapshot is as good as Postgres */
 #define PARTITIONS_US             (24 * 3600 * US_PER_S)
 #define LAST_JOBS_US              (20 * US_PER_MS) /* between looks at what is still under way */
-#define LAST_JOBS_MAX             300              /* looks: 6 s, over a posting run's deadline */
+#define LAST_JOBS_LIMIT_US        (6 * US_PER_S)   /* of them: over a posting run's deadline */
 #define DRAIN_LIMIT_US            (10 * US_PER_S)  /* from SIGTERM to the end, as the tracker's */
 #define TAKEOVER_LIMIT_US         (30 * US_PER_S)  /* for the stores of one that takes over */
 #define PARTITIONS_LOCK           "500ms"
@@ -579,11 +579,14 @@ static void on_drain_limit(void *arg)
 static void on_drained(void *arg)
 {
 	struct service *const service = arg;
+	const int64_t now_us = loop_now_us(service->loop);
+	if (service->drained_us == 0)
+		service->drained_us = now_us;
 	const bool is_over = webhook_jobs(service->webhook) == 0 &&
 			     (service->timer == NULL || timer_is_idle(service->timer)) &&
 			     replay_is_idle(service->replay) &&
 			     quarantine_is_idle(service->quarantine);
-	if (!is_over && service->last_looks++ < LAST_JOBS_MAX)
+	if (!is_over && now_us - service->drained_us < LAST_JOBS_LIMIT_US)
 		loop_timer_set(service->last_jobs, LAST_JOBS_US);
 	else
 		end(service, EXIT_SUCCESS);

@@ -29,8 +29,8 @@ struct service {
 	char **argv;
 	int exit_code;
 	bool is_checked, is_ready, is_stopping;
-	bool is_schema_wrong; /* nothing is posted until it is migrated */
-	unsigned last_looks;
+	bool is_schema_wrong;  /* nothing is posted until it is migrated */
+	int64_t drained_us;    /* loop time when the last webhook was answered; 0: not yet */
 	int64_t partitions_us; /* loop time when they were last made; 0: never */
 	struct entropy entropy;
 	struct meters meters;

@@ -8,11 +8,13 @@ import urllib.parse
 
 
 class Line:
-    """Between an attributor and Postgres; can be cut off: connections end, and new ones are refused or hang."""
+    """Between an attributor and Postgres; can be cut off: connections end, and new ones are refused or hang. From the
+    first use of the bytes deaf_at on, what Postgres answers is held back."""
 
     def __init__(self, running):
         parts = urllib.parse.urlsplit(running.env["WASL_ATTRIBUTOR_DATABASE_URL"])
         self.target, self.is_cut, self.is_silent, self.sockets = (parts.hostname, parts.port), False, False, []
+        self.deaf_at, self.is_deaf = None, False
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = parts._replace(netloc="%s@127.0.0.1:%d" % (
             parts.netloc.rpartition("@")[0], self.listener.getsockname()[1])).geturl()
@@ -33,13 +35,15 @@ class Line:
                 client.close()
                 continue
             self.sockets += [client, server]
-            for pair in ((client, server), (server, client)):
+            for pair in ((client, server, False), (server, client, True)):
                 threading.Thread(target=self.pump, args=pair, daemon=True).start()
 
-    def pump(self, source, sink):
+    def pump(self, source, sink, is_answer):
         try:
             while data := source.recv(65536):
-                while self.is_silent:
+                if not is_answer and self.deaf_at is not None and self.deaf_at in data:
+                    self.is_deaf = True
+                while self.is_silent or (is_answer and self.is_deaf):
                     time.sleep(0.05)
                 sink.sendall(data)
         except OSError:
@@ -61,7 +65,8 @@ class Line:
         self.sockets = []
 
     def heal(self):
-        self.is_cut = self.is_silent = False
+        self.is_cut = self.is_silent = self.is_deaf = False
+        self.deaf_at = None
 
     def close(self):
         self.heal()
