@@ -19,7 +19,7 @@ AGENT = ("Mozilla/5.0 (Linux; Android 14; SM-A155F) AppleWebKit/537.36 (KHTML, l
 FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync", "--no-proxy-server", "--disable-dev-shm-usage",
          "--user-agent=" + AGENT]
-LANDING_LIMIT_S = 40
+LANDING_LIMIT_S = 200
 # What the page does with the link before somebody taps it.
 HINTS = {
     "nothing": "",

@@ -104,12 +104,13 @@ class Case(unittest.TestCase):
             [stack.psql_program(), "-X", "-q", "-d", running.env["WASL_DATABASE_URL"]], stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL, text=True)
         lock.stdin.write("BEGIN; LOCK TABLE wasl.orders IN EXCLUSIVE MODE;\n")
-        lock.stdin.write("SELECT pg_sleep(%g); COMMIT;\n" % limit_s if limit_s else "")
         lock.stdin.flush()
         self.addCleanup(lock.wait)
-        stack.wait_until(lambda: running.sql("SELECT 1 FROM pg_locks WHERE mode = 'ExclusiveLock' AND granted "
-                                             "AND relation = 'wasl.orders'::regclass"), what="the lock")
         try:
+            stack.wait_until(lambda: running.sql("SELECT 1 FROM pg_locks WHERE mode = 'ExclusiveLock' AND granted "
+                                                 "AND relation = 'wasl.orders'::regclass"), what="the lock")
+            lock.stdin.write("SELECT pg_sleep(%g); COMMIT;\n" % limit_s if limit_s else "")
+            lock.stdin.flush()
             yield
         finally:
             lock.stdin.close()
