@@ -180,6 +180,15 @@ class Clicks(unittest.TestCase):
         self.assertIn("This link does not work", body)
         self.assertEqual(answer.header("content-type"), "text/html; charset=utf-8")
 
+    def test_guesses_learn_nothing_from_the_answer(self):
+        other = wasltokens.Keys(b"x" * 32, 3)
+        guesses = [self.tracker.keys.mint_link(AFFILIATE, 4711), other.mint_link(AFFILIATE, PRODUCT), "0" * 22,
+                   "1" * 22, "z" * 22, "x", "x" * 300, self.tracker.link()[1:-1] + "-"]
+        answers = [self.tracker.get("/" + guess) for guess in guesses]
+        said = {(answer.status, answer.body, tuple(pair for pair in answer.headers if pair[0] != "date"))
+                for answer in answers}
+        self.assertEqual([status for status, _, _ in said], [404])
+
     def test_other_paths_and_methods(self):
         robots = self.tracker.get("/robots.txt")
         self.assertEqual(robots.status, 200)

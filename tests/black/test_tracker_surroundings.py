@@ -3,6 +3,7 @@
 
 import os
 import subprocess
+import sys
 import unittest
 
 import stack
@@ -57,6 +58,38 @@ class Surroundings(unittest.TestCase):
                 self.assertRegex(answer.header("date"), r"^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4} ")
                 self.assertNotRegex(tracker.admin("/metrics").body.decode(), r"\d,\d")
                 self.assertEqual(tracker.end(), 0)
+
+    def test_the_programs_ask_for_no_locale(self):
+        for name in ("wasl-tracker", "wasl-attributor", "waslctl"):
+            symbols = (stack.programs() / name).read_bytes().split(b"\0")
+            self.assertIn(b"getrandom", symbols)  # they would be seen here
+            for call in (b"setlocale", b"newlocale", b"uselocale"):
+                self.assertNotIn(call, symbols, name)
+
+    def test_clicks_need_no_random_device(self):
+        words = ["unshare", "--mount", "sh", "-c",
+                 'mount --bind /dev/null /dev/urandom && mount --bind /dev/null /dev/random && exec "$@"', "sh"]
+        if stack.run(*words, "true").rc != 0:
+            self.skipTest("may not make a mount namespace")
+        with Tracker() as tracker:
+            self.assertEqual(tracker.end(), 0)
+            real = tracker.command
+            tracker.command = lambda **settings: words + real(**settings)
+            tracker.start()
+            with open("/proc/%d/root/dev/urandom" % tracker.process.pid, "rb") as device:
+                self.assertEqual(device.read(1), b"")
+            ids = {tracker.open_answer(tracker.get(tracker.link()))["click_id"] for _ in range(20)}
+            self.assertEqual(len(ids), 20)
+            self.assertEqual(tracker.end(), 0)
+
+    def test_without_random_bytes_it_refuses_to_start(self):
+        with Tracker() as tracker:
+            self.assertEqual(tracker.end(), 0)
+            keeper = os.path.join(stack.ROOT, "tests", "black", "no_random.py")
+            result = stack.run(sys.executable, keeper, *tracker.command(), env=stack.clean_env())
+            self.assertEqual((result.rc, result.out), (1, ""))
+            self.assertIn("the kernel has no random bits", result.err)
+            self.assertNotIn("ev=listening", result.err)
 
     def test_secrets_stay_inside(self):
         with Tracker() as tracker:

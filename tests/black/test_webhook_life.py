@@ -316,6 +316,12 @@ class Caps(Life):
 
 
 class Figures(Life):
+    def test_the_public_listener_tells_nothing_of_the_process(self):
+        for path in ("/metrics", "/healthz", "/readyz", "/", "/v1", "/finance", "/v1/finance/commissions"):
+            answer = stack.request(running.env["WASL_ATTRIBUTOR_URL"], "GET", path)
+            self.assertIn(answer.status, (401, 404), path)
+            self.assertNotIn(b"wasl_", answer.body)
+
     def test_metrics(self):
         event = self.shop.order([self.shop.dated_click(time.time() - 60)])
         self.shop.done(event, "figures-1")
