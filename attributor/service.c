@@ -21,14 +21,11 @@
 #define READ_RUN_DEADLINE_US      (10 * US_PER_S)
 #define CHECK_AGAIN_US            (1 * US_PER_S)
 #define CHECK_REFUSED_US          (5 * US_PER_S)
-#define START_GRACE_US            (1 * US_PER_S) /* then a snapshot is as good as Postgres */
-#define PARTITIONS_US             (24 * 3600 * US_PER_S)
+#define START_GRACE_US            (1 * US_PER_S)   /* then a snapshot is as good as Postgres */
 #define LAST_JOBS_US              (20 * US_PER_MS) /* between looks at what is still under way */
 #define LAST_JOBS_LIMIT_US        (6 * US_PER_S)   /* of them: over a posting run's deadline */
 #define DRAIN_LIMIT_US            (10 * US_PER_S)  /* from SIGTERM to the end, as the tracker's */
 #define TAKEOVER_LIMIT_US         (30 * US_PER_S)  /* for the stores of one that takes over */
-#define PARTITIONS_LOCK           "500ms"
-#define SECONDS_TEXT_MAX          24
 #define ADDRESS_TEXT_MAX          128
 
 static bool start(struct service *service, struct err *err);
@@ -50,8 +47,6 @@ static void become_ready(struct service *service, const char *from);
 static void on_schema(enum schema_result result, const char *why, void *arg);
 static void load_stores(struct service *service);
 static void on_stores(bool is_ok, void *arg);
-static void on_housekeeping(void *arg);
-static void on_partitions(const struct db_result *result, void *arg);
 static void on_unknown_slot(void *arg);
 static void on_keyring(const struct keyring *keyring, void *arg);
 static void on_api_answer(enum api_route route, unsigned status, int64_t took_us, void *arg);
@@ -94,7 +89,7 @@ static bool start(struct service *service, struct err *err)
 		return false;
 	service->check_again = loop_timer_new(service->loop, on_check_again, service);
 	service->start_grace = loop_timer_new(service->loop, on_start_grace, service);
-	service->housekeeping = loop_timer_new(service->loop, on_housekeeping, service);
+	service->housekeeping = loop_timer_new(service->loop, service_housekeep, service);
 	service->last_jobs = loop_timer_new(service->loop, on_drained, service);
 	service->drain_limit = loop_timer_new(service->loop, on_drain_limit, service);
 	service->takeover_limit = loop_timer_new(service->loop, on_takeover_limit, service);
@@ -416,7 +411,7 @@ static void on_schema(enum schema_result result, const char *why, void *arg)
 		return;
 	}
 	load_stores(service);
-	on_housekeeping(service);
+	service_housekeep(service);
 }
 
 static void load_stores(struct service *service)
@@ -462,41 +457,6 @@ static void become_ready(struct service *service, const char *from)
 		log_error("start_failed", LOG_TEXT("reason", err.msg));
 		end(service, EXIT_FAILURE);
 	}
-}
-
-/* Months of raw bodies are made ahead, so that none goes to the DEFAULT partition; old ones end, by
- * the database's clock, which nobody's jump empties. Whoever waits for their lock holds up all that
- * is posted, so it does not wait long. */
-static void on_housekeeping(void *arg)
-{
-	struct service *const service = arg;
-	char retention_s[SECONDS_TEXT_MAX];
-	snprintf(retention_s, sizeof(retention_s), "%lld",
-		(long long)(service->config->body_retention_us / US_PER_S));
-	const struct str param = str_from(retention_s);
-	const struct db_statement statements[] = {
-		{.sql = "SELECT set_config('lock_timeout', '" PARTITIONS_LOCK "', true)"},
-		{.sql = "SELECT wasl.make_body_partitions(2)"},
-		{"SELECT wasl.bodies_forget(now() - make_interval(secs => $1::bigint))", &param,
-			1}};
-	const int64_t now_us = loop_now_us(service->loop);
-	if (service->partitions_us == 0 || now_us - service->partitions_us > PARTITIONS_US)
-		db_run(service->read_db, statements, 3, on_partitions, service);
-	loop_timer_set(service->housekeeping, service->config->timer_interval_us);
-}
-
-static void on_partitions(const struct db_result *result, void *arg)
-{
-	struct service *const service = arg;
-	if (result->status != DB_OK) {
-		log_warn("partitions_not_made", LOG_TEXT("sqlstate", result->sqlstate),
-			LOG_TEXT("reason", result->message));
-		return;
-	}
-	service->partitions_us = loop_now_us(service->loop);
-	const int64_t forgotten = db_rows_int(result->rows[2], 0, 0);
-	if (forgotten > 0)
-		log_info("bodies_forgotten", LOG_NUM("count", forgotten));
 }
 
 static void on_unknown_slot(void *arg)

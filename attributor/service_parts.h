@@ -61,6 +61,8 @@ struct service {
 		*takeover_limit;
 };
 
+/* service_housekeep.c, from its timer; arg is the service. */
+void service_housekeep(void *arg);
 /* service_report.c, for /readyz and /metrics; arg is the service. */
 void service_health(struct admin_health *health, void *arg);
 void service_metrics(struct buf *out, void *arg);
