@@ -39,7 +39,8 @@ START_TEST(forged_signatures_take_one_way)
 		STR("whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="), &secrets[1]));
 	ck_assert(verify_sign(&secrets[0], STR(ID), STR(TIMESTAMP), STR(BODY), good));
 	ck_assert_int_eq(verify(good), VERIFY_OK);
-	for (size_t at = 3; good[at + 2] != '\0'; at += 8) { /* "v1,", and the last one's spare bits */
+	for (size_t at = 3; good[at + 2] != '\0';
+		at += 8) { /* "v1,", and the last one's spare bits */
 		char forged[VERIFY_SIGNATURE_TEXT_MAX];
 		memcpy(forged, good, sizeof(forged));
 		if (good[at] == '+' || good[at] == '/')
