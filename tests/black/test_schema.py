@@ -291,6 +291,22 @@ class Planted(Case):
             self.assertIn(name, result.out)
 
 
+class Pages(Case):
+    def test_a_first_page_of_commissions_reads_no_other(self):
+        for view in ("commissions", "pending_commissions"):
+            plan = stack.sql(f"""BEGIN; SET LOCAL session_replication_role = replica;
+                INSERT INTO wasl.orders (store_id, order_id, state, currency, placed_at, confirmed_at)
+                    SELECT n % 50 + 1, 'page-' || n, 'confirmed', 'EGP', now(), now() FROM generate_series(1, 5000) n;
+                INSERT INTO wasl.commissions (store_id, order_id, affiliate_id, kind, state, currency, amount_minor,
+                    amount_confirmed_minor, confirmed_at, reason, decision_version) SELECT n % 50 + 1, 'page-' || n, 1,
+                    'sale', 'pending', 'EGP', 1, 1, now(), 'won_last_click', 1 FROM generate_series(1, 5000) n;
+                ANALYZE wasl.orders; ANALYZE wasl.commissions;
+                EXPLAIN SELECT * FROM finance.{view} ORDER BY commission_id LIMIT 100; ROLLBACK""", "superuser")
+            plan = "\n".join(row[0] for row in plan)
+            self.assertNotIn("Sort", plan, view)
+            self.assertNotIn("Seq Scan on orders", plan, view)
+
+
 class AsOf(Case):
     def liability(self, at):
         return stack.sql("SELECT pending, held, available FROM finance.liability_at('%s') WHERE affiliate_id = 2" % at, "finance")
