@@ -3,7 +3,10 @@
 """CPU per click of the tracker, the whole job with its record acknowledged by Redis, against nginx answering a bare
 `return 302` with as many headers; beside it requests a second and how long they took, at full load. One worker each;
 kept connections and one a request, 64 and 8 of them; rounds take turns; medians. tracker_workers_2: requests a second
-of two workers against one, on the same cores that load and Redis need. Prints one JSON object a line."""
+of two workers against one, on the same cores that load and Redis need: with fewer than four cores it does not
+tell how the tracker scales. Prints one JSON object a line."""
+
+import os
 
 import benchlib
 from benchlib import Nginx
@@ -50,7 +53,8 @@ def scaling():
             for tracker, figures in ((single, one), (pair, two)):
                 figures.append(benchlib.load(tracker.url, tracker.link(), ROUND_S) / ROUND_S)
                 benchlib.forget_clicks(tracker)
-    benchlib.say("tracker_workers_2", "1/s", two, one, "the same with one worker")
+    benchlib.say("tracker_workers_2", "1/s", two, one,
+                 "one worker; load and Redis on the same %d cores" % len(os.sched_getaffinity(0)))
 
 
 def main():
