@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "log.h"
 #include "service_parts.h"
+#include "timestamp.h"
 
 #define PARTITIONS_US    (24 * 3600 * US_PER_S)
 #define PARTITIONS_LOCK  "500ms"
