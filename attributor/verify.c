@@ -5,12 +5,12 @@
 #include <string.h>
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/params.h>
+
+#include "digest.h"
 
 #define ID_MAX             256
 #define TIMESTAMP_S_MAX    UINT64_C(999999999999) /* 12 digits: the year 33658 */
-#define MAC_BYTES          32
+#define MAC_BYTES          DIGEST_BYTES
 #define SECRET_MIN         24
 #define SECRET_PREFIX      "whsec_"
 #define SIGNATURE_VERSION  "v1"
@@ -163,26 +163,8 @@ static unsigned entry_matches(struct str encoded, const struct expected *expecte
 static bool mac_make(const struct verify_secret *secret, const struct verify_headers *headers,
 	struct str body, uint8_t mac[MAC_BYTES])
 {
-	char digest[] = "SHA256";
-	const OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_utf8_string("digest", digest, 0), OSSL_PARAM_construct_end()};
 	const struct str dot = STR(".");
 	const struct str parts[] = {headers->id, dot, headers->timestamp, dot, body};
-	size_t len = 0;
-	bool ret = false;
-	EVP_MAC *algorithm = EVP_MAC_fetch(NULL, "HMAC", NULL);
-	EVP_MAC_CTX *ctx = algorithm != NULL ? EVP_MAC_CTX_new(algorithm) : NULL;
-	if (ctx == NULL || EVP_MAC_init(ctx, secret->secret_bytes, secret->len, params) != 1)
-		goto out;
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		if (parts[i].len == 0)
-			continue;
-		if (EVP_MAC_update(ctx, (const uint8_t *)parts[i].data, parts[i].len) != 1)
-			goto out;
-	}
-	ret = EVP_MAC_final(ctx, mac, &len, MAC_BYTES) == 1 && len == MAC_BYTES;
-out:
-	EVP_MAC_CTX_free(ctx);
-	EVP_MAC_free(algorithm);
-	return ret;
+	const struct str secret_key = {(const char *)secret->secret_bytes, secret->len};
+	return digest_hmac(secret_key, parts, sizeof(parts) / sizeof(parts[0]), mac);
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Sealing with AES-256-GCM, and hashes. Contexts are made per call: a seal comes once per webhook
- * or secret, not per click. */
+ * Sealing with AES-256-GCM, and hashes. Contexts of seals are made per call, but the cipher is
+ * looked up once. */
 #include "seal.h"
 
 #include <string.h>
 
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+
+#include "digest.h"
 
 /* Random IVs of 12 bytes under one key: good for 2^32 seals (NIST SP 800-38D section 8.3), then
  * rotate. */
@@ -16,7 +17,9 @@
 #define BODY_AT   (IV_AT + IV_BYTES)
 
 _Static_assert(BODY_AT + TAG_BYTES == SEAL_OVERHEAD, "slot, IV and tag");
+_Static_assert(DIGEST_BYTES == SEAL_HASH_BYTES, "of hashes too");
 
+static const EVP_CIPHER *cipher(void);
 static const uint8_t *key_of(const struct keyring_key *key, enum seal_purpose purpose);
 static bool add_context(EVP_CIPHER_CTX *ctx, bool is_seal, uint8_t slot, struct str context);
 static bool encrypt(EVP_CIPHER_CTX *ctx, const uint8_t *secret_key, struct str context,
@@ -65,17 +68,22 @@ bool seal_decrypt(const struct keyring *keyring, enum seal_purpose purpose, stru
 
 bool seal_person(const struct keyring *keyring, struct str hash_hex, uint8_t out[SEAL_HASH_BYTES])
 {
-	unsigned len = 0;
-	return HMAC(EVP_sha256(), keyring->secret_person, KEYRING_KEY_BYTES,
-		       (const uint8_t *)hash_hex.data, hash_hex.len, out, &len) != NULL &&
-	       len == SEAL_HASH_BYTES;
+	const struct str secret_key = {(const char *)keyring->secret_person, KEYRING_KEY_BYTES};
+	return digest_hmac(secret_key, &hash_hex, 1, out);
 }
 
 bool seal_sha256(struct str bytes, uint8_t out[SEAL_HASH_BYTES])
 {
-	unsigned len = 0;
-	return EVP_Digest(bytes.data, bytes.len, out, &len, EVP_sha256(), NULL) == 1 &&
-	       len == SEAL_HASH_BYTES;
+	return digest_sha256(bytes, out);
+}
+
+/* OpenSSL's own constant when it can't be fetched: that one is looked up with every seal. */
+static const EVP_CIPHER *cipher(void)
+{
+	static _Thread_local EVP_CIPHER *fetched;
+	if (fetched == NULL)
+		fetched = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+	return fetched != NULL ? fetched : EVP_aes_256_gcm();
 }
 
 static const uint8_t *key_of(const struct keyring_key *key, enum seal_purpose purpose)
@@ -104,7 +112,7 @@ static bool encrypt(EVP_CIPHER_CTX *ctx, const uint8_t *secret_key, struct str c
 {
 	int len = 0;
 	uint8_t *tag = out + BODY_AT + plain.len;
-	if (EVP_EncryptInit_ex2(ctx, EVP_aes_256_gcm(), secret_key, out + IV_AT, NULL) != 1 ||
+	if (EVP_EncryptInit_ex2(ctx, cipher(), secret_key, out + IV_AT, NULL) != 1 ||
 		!add_context(ctx, true, out[0], context))
 		return false;
 	if (plain.len > 0 && EVP_EncryptUpdate(ctx, out + BODY_AT, &len,
@@ -122,7 +130,7 @@ static bool decrypt(EVP_CIPHER_CTX *ctx, const uint8_t *secret_key, struct str c
 	uint8_t tag[TAG_BYTES];
 	int len = 0;
 	memcpy(tag, in + BODY_AT + plain_len, TAG_BYTES);
-	if (EVP_DecryptInit_ex2(ctx, EVP_aes_256_gcm(), secret_key, in + IV_AT, NULL) != 1 ||
+	if (EVP_DecryptInit_ex2(ctx, cipher(), secret_key, in + IV_AT, NULL) != 1 ||
 		!add_context(ctx, false, in[0], context))
 		return false;
 	if (plain_len > 0 && EVP_DecryptUpdate(ctx, out, &len, in + BODY_AT, (int)plain_len) != 1)
