@@ -86,7 +86,9 @@ static void add_head(const struct event *event, struct buf *out)
 
 static void add_first(const struct event *event, struct buf *out)
 {
-	buf_addf(out, "{\"type\":\"%s\"", event_type_name(event->type));
+	buf_add_cstr(out, "{\"type\":\"");
+	buf_add_cstr(out, event_type_name(event->type));
+	buf_add_cstr(out, "\"");
 	add_number(out, "occurred_us", event->occurred_us);
 	add_number(out, "received_us", event->received_us);
 	add_text(out, "event_id", event->event_id);
@@ -113,7 +115,9 @@ static void add_line(const struct order_line *line, struct buf *out)
 
 static void add_click(const struct order_click *click, struct buf *out)
 {
-	buf_addf(out, "{\"result\":\"%s\"", token_result_name(click->result));
+	buf_add_cstr(out, "{\"result\":\"");
+	buf_add_cstr(out, token_result_name(click->result));
+	buf_add_cstr(out, "\"");
 	if (click->result == TOKEN_OK) {
 		const struct click_claim *claim = &click->claim;
 		char click_id[CLICK_ID_TEXT_MAX];
@@ -125,7 +129,9 @@ static void add_click(const struct order_click *click, struct buf *out)
 		add_number(out, "flags", claim->flags);
 		add_number(out, "window_s", claim->window_s);
 	}
-	buf_addf(out, ",\"record\":\"%s\"}", evidence_word(click->evidence));
+	buf_add_cstr(out, ",\"record\":\"");
+	buf_add_cstr(out, evidence_word(click->evidence));
+	buf_add_cstr(out, "\"}");
 }
 
 static void add_coupon(const struct order_coupon *coupon, struct buf *out)

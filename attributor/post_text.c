@@ -58,6 +58,8 @@ void post_text_decision(struct post_text *text, const struct posting *posting,
 	else
 		add_candidates(decision, &text->candidates);
 	add_rows(moves, decision->folded.first->currency, &text->commissions);
+	if (!posting->has_live) /* nothing to compare them with */
+		return;
 	const struct str head[POST_HEAD_FIELDS - 1] = {
 		str_from(decision_result_name(decision->result)),
 		str_from(outcome_name(decision->reason)), post_text_evidence(decision),
@@ -106,9 +108,13 @@ void post_text_rule(const struct rule *rule, const char *currency, struct buf *o
 		add_money(out, rule->fixed_unit_minor, currency);
 	else
 		buf_add_cstr(out, "null");
-	buf_addf(out, ", \"level\": \"%s\", \"rate_bp\": ", rule_level_name(rule->level));
+	buf_add_cstr(out, ", \"level\": \"");
+	buf_add_cstr(out, rule_level_name(rule->level));
+	buf_add_cstr(out, "\", \"rate_bp\": ");
 	add_number_or_null(out, rule->rate_bp != RULE_NO_RATE, rule->rate_bp);
-	buf_addf(out, ", \"rule_id\": %" PRId64 ", \"currency\": ", rule->rule_id);
+	buf_add_cstr(out, ", \"rule_id\": ");
+	buf_add_int(out, rule->rule_id);
+	buf_add_cstr(out, ", \"currency\": ");
 	json_text_add_or_null(out, str_from(rule->currency));
 	add_if(out, "tier_rate_bp", rule->tier_rate_bp != RULE_NO_RATE, rule->tier_rate_bp);
 	add_if(out, "tier_bonus_bp", rule->tier_bonus_bp != 0, rule->tier_bonus_bp);
@@ -166,7 +172,8 @@ void post_text_known(struct buf *out, const struct db_rows *rows, unsigned row, 
 void post_text_fields(struct buf *out, const struct str *fields, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
-		buf_addf(out, "%zu:", fields[i].len);
+		buf_add_int(out, (int64_t)fields[i].len);
+		buf_add_cstr(out, ":");
 		buf_add_str(out, fields[i]);
 	}
 	buf_add_cstr(out, "\n");
@@ -207,10 +214,14 @@ static void add_share(struct buf *out, const struct decide_share *share, unsigne
 {
 	if (share->affiliate_id == 0)
 		return;
-	buf_addf(out, "%s%u %u %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %s",
-		out->len > 0 ? "\n" : "", share->affiliate_id, place, share->full_minor,
-		share->share_minor, share->amount_minor, share->confirmed_minor,
-		outcome_name(share->reason));
+	const int64_t numbers[] = {share->affiliate_id, place, share->full_minor,
+		share->share_minor, share->amount_minor, share->confirmed_minor};
+	buf_add_cstr(out, out->len > 0 ? "\n" : "");
+	for (unsigned i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		buf_add_int(out, numbers[i]);
+		buf_add_cstr(out, " ");
+	}
+	buf_add_cstr(out, outcome_name(share->reason));
 }
 
 static void add_rows(const struct moves *moves, const char *currency, struct buf *out)
@@ -218,12 +229,17 @@ static void add_rows(const struct moves *moves, const char *currency, struct buf
 	buf_add_cstr(out, "[");
 	for (unsigned i = 0; i < moves->row_count; i++) {
 		const struct commission_row *const row = &moves->rows[i].row;
-		buf_addf(out,
-			"%s{\"id\":%" PRId64 ",\"affiliate_id\":%u,\"amount\":", i > 0 ? "," : "",
-			row->commission_id, row->affiliate_id);
+		buf_add_cstr(out, i > 0 ? ",{\"id\":" : "{\"id\":");
+		buf_add_int(out, row->commission_id);
+		buf_add_cstr(out, ",\"affiliate_id\":");
+		buf_add_int(out, row->affiliate_id);
+		buf_add_cstr(out, ",\"amount\":");
 		add_money(out, row->amount_minor, currency);
-		buf_addf(out, ",\"currency\":\"%s\",\"state\":\"%s\"}", currency,
-			commission_state_name(row->state));
+		buf_add_cstr(out, ",\"currency\":\"");
+		buf_add_cstr(out, currency);
+		buf_add_cstr(out, "\",\"state\":\"");
+		buf_add_cstr(out, commission_state_name(row->state));
+		buf_add_cstr(out, "\"}");
 	}
 	buf_add_cstr(out, "]");
 }
@@ -256,10 +272,13 @@ static void add_coupon(const struct match_candidate *candidate, struct buf *out)
 {
 	buf_add_cstr(out, "{\"kind\": \"coupon\", \"coupon\": ");
 	json_text_add(out, candidate->coupon);
-	buf_addf(out, ", \"verdict\": \"%s\"", outcome_name(candidate->verdict));
-	if (candidate->affiliate_id != 0)
-		buf_addf(out, ", \"evidence\": \"coupon\", \"affiliate_id\": %u",
-			candidate->affiliate_id);
+	buf_add_cstr(out, ", \"verdict\": \"");
+	buf_add_cstr(out, outcome_name(candidate->verdict));
+	buf_add_cstr(out, "\"");
+	if (candidate->affiliate_id != 0) {
+		buf_add_cstr(out, ", \"evidence\": \"coupon\", \"affiliate_id\": ");
+		buf_add_int(out, candidate->affiliate_id);
+	}
 	buf_add_cstr(out, "}");
 }
 
@@ -277,8 +296,9 @@ static void add_click(const struct match_candidate *candidate, struct buf *out)
 		evidence = candidate->click.evidence == CLICK_RECORD_NONE ? STR("token")
 									  : STR("record");
 	}
-	buf_addf(out, "{\"kind\": \"click\", \"verdict\": \"%s\", \"click_id\": ",
-		outcome_name(candidate->verdict));
+	buf_add_cstr(out, "{\"kind\": \"click\", \"verdict\": \"");
+	buf_add_cstr(out, outcome_name(candidate->verdict));
+	buf_add_cstr(out, "\", \"click_id\": ");
 	json_text_add_or_null(out, id);
 	buf_add_cstr(out, ", \"evidence\": ");
 	json_text_add_or_null(out, evidence);
@@ -294,15 +314,19 @@ static void add_click(const struct match_candidate *candidate, struct buf *out)
 static void add_number_or_null(struct buf *out, bool has_value, int64_t value)
 {
 	if (has_value)
-		buf_addf(out, "%" PRId64, value);
+		buf_add_int(out, value);
 	else
 		buf_add_cstr(out, "null");
 }
 
 static void add_if(struct buf *out, const char *name, bool has_value, int64_t value)
 {
-	if (has_value)
-		buf_addf(out, ", \"%s\": %" PRId64, name, value);
+	if (!has_value)
+		return;
+	buf_add_cstr(out, ", \"");
+	buf_add_cstr(out, name);
+	buf_add_cstr(out, "\": ");
+	buf_add_int(out, value);
 }
 
 static void add_money(struct buf *out, int64_t amount_minor, const char *currency)
@@ -311,5 +335,7 @@ static void add_money(struct buf *out, int64_t amount_minor, const char *currenc
 	unsigned digits = 0;
 	money_currency_digits(str_from(currency), &digits);
 	money_format(text, amount_minor, digits);
-	buf_addf(out, "\"%s\"", text);
+	buf_add_cstr(out, "\"");
+	buf_add_cstr(out, text);
+	buf_add_cstr(out, "\"");
 }

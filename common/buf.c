@@ -11,8 +11,6 @@
 #define BUF_FIRST_BYTES 256
 #define INT_TEXT_MAX    20 /* "-9223372036854775808" */
 
-static bool make_room(struct buf *buf, size_t len);
-
 void buf_init(struct buf *buf, size_t max)
 {
 	*buf = (struct buf){.max = max};
@@ -30,24 +28,31 @@ void buf_clear(struct buf *buf)
 	buf->has_failed = false;
 }
 
-void buf_add(struct buf *buf, const void *bytes, size_t len)
+bool buf_reserve(struct buf *buf, size_t len)
 {
-	/* Room that is there already is within the maximum. */
-	const bool is_easy = !buf->has_failed && len < buf->cap - buf->len;
-	if (len == 0 || (!is_easy && !make_room(buf, len)))
-		return;
-	memcpy(buf->data + buf->len, bytes, len);
-	buf->len += len;
-}
-
-void buf_add_str(struct buf *buf, struct str text)
-{
-	buf_add(buf, text.data, text.len);
-}
-
-void buf_add_cstr(struct buf *buf, const char *text)
-{
-	buf_add(buf, text, strlen(text));
+	if (buf->has_failed)
+		return false;
+	if (len > buf->max - buf->len || buf->max == SIZE_MAX) {
+		buf->has_failed = true;
+		return false;
+	}
+	/* cap never exceeds max + 1. */
+	const size_t wanted = buf->len + len + 1;
+	if (wanted <= buf->cap)
+		return true;
+	size_t cap = buf->cap == 0 ? BUF_FIRST_BYTES : buf->cap;
+	while (cap < wanted)
+		cap = cap > SIZE_MAX / 2 ? wanted : cap * 2;
+	if (cap > buf->max + 1)
+		cap = buf->max + 1;
+	char *data = realloc(buf->data, cap);
+	if (data == NULL) {
+		buf->has_failed = true;
+		return false;
+	}
+	buf->data = data;
+	buf->cap = cap;
+	return true;
 }
 
 void buf_add_int(struct buf *buf, int64_t value)
@@ -70,15 +75,15 @@ void buf_addf(struct buf *buf, const char *format, ...)
 	va_start(args, format);
 	va_list again;
 	va_copy(again, args);
-	/* make_room always leaves a byte for the NUL that vsnprintf writes. */
-	if (make_room(buf, 0)) {
+	/* buf_reserve always leaves a byte for the NUL that vsnprintf writes. */
+	if (buf_reserve(buf, 0)) {
 		const size_t room = buf->cap - buf->len;
 		const int wanted = vsnprintf(buf->data + buf->len, room, format, args);
 		if (wanted < 0) {
 			buf->has_failed = true;
 		} else if ((size_t)wanted < room) {
 			buf->len += (size_t)wanted;
-		} else if (make_room(buf, (size_t)wanted)) {
+		} else if (buf_reserve(buf, (size_t)wanted)) {
 			vsnprintf(buf->data + buf->len, (size_t)wanted + 1, format, again);
 			buf->len += (size_t)wanted;
 		}
@@ -110,31 +115,4 @@ const char *buf_cstr(struct buf *buf)
 struct str buf_str(const struct buf *buf)
 {
 	return (struct str){.data = buf->data, .len = buf->len};
-}
-
-/* Room for len more bytes and a NUL; cap never exceeds max + 1. */
-static bool make_room(struct buf *buf, size_t len)
-{
-	if (buf->has_failed)
-		return false;
-	if (len > buf->max - buf->len || buf->max == SIZE_MAX) {
-		buf->has_failed = true;
-		return false;
-	}
-	const size_t wanted = buf->len + len + 1;
-	if (wanted <= buf->cap)
-		return true;
-	size_t cap = buf->cap == 0 ? BUF_FIRST_BYTES : buf->cap;
-	while (cap < wanted)
-		cap = cap > SIZE_MAX / 2 ? wanted : cap * 2;
-	if (cap > buf->max + 1)
-		cap = buf->max + 1;
-	char *data = realloc(buf->data, cap);
-	if (data == NULL) {
-		buf->has_failed = true;
-		return false;
-	}
-	buf->data = data;
-	buf->cap = cap;
-	return true;
 }

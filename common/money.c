@@ -2,7 +2,6 @@
  * Exact money: parsing, printing, scaling and spreading of minor units. */
 #include "money.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define MONEY_RATE_DECIMALS 2
@@ -74,19 +73,21 @@ enum money_result money_parse(struct str text, unsigned digits, int64_t *minor)
 
 unsigned money_format(char out[MONEY_TEXT_MAX], int64_t minor, unsigned digits)
 {
-	static const uint64_t powers[MONEY_DIGITS_MAX + 1] = {1, 10, 100, 1000, 10000};
+	char text[MONEY_TEXT_MAX];
+	unsigned at = sizeof(text);
+	uint64_t rest = (uint64_t)magnitude(minor);
 	if (digits > MONEY_DIGITS_MAX)
 		digits = MONEY_DIGITS_MAX;
-	const uint64_t value = (uint64_t)magnitude(minor);
-	const char *sign = minor < 0 ? "-" : "";
-	int len;
-	if (digits == 0)
-		len = snprintf(out, MONEY_TEXT_MAX, "%s%llu", sign, (unsigned long long)value);
-	else
-		len = snprintf(out, MONEY_TEXT_MAX, "%s%llu.%0*llu", sign,
-			(unsigned long long)(value / powers[digits]), (int)digits,
-			(unsigned long long)(value % powers[digits]));
-	return (unsigned)len;
+	text[--at] = '\0';
+	for (unsigned i = 0; i <= digits || rest > 0; i++, rest /= 10) {
+		if (i > 0 && i == digits)
+			text[--at] = '.';
+		text[--at] = (char)('0' + rest % 10);
+	}
+	if (minor < 0)
+		text[--at] = '-';
+	memcpy(out, text + at, sizeof(text) - at);
+	return (unsigned)sizeof(text) - at - 1;
 }
 
 enum money_result money_parse_rate(struct str text, unsigned *bp)
