@@ -3,6 +3,7 @@
  * theirs. */
 #include "decide.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,7 +42,7 @@ enum decide_status decide_order(const struct decide_known *known, const struct e
 {
 	struct decide_work work = {
 		.known = known, .events = events, .count = count, .decision = decision};
-	memset(decision, 0, sizeof(*decision));
+	memset(decision, 0, offsetof(struct decision, candidates));
 	fold_sort(events, count);
 	fold_order(events, count, &decision->folded);
 	work.first_arrived = find_arrived(&work);

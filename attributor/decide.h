@@ -162,7 +162,6 @@ struct decision {
 	enum decision_result result;
 	enum outcome reason;
 	enum match_evidence evidence;
-	struct match_candidate candidates[DECIDE_CANDIDATES_MAX];
 	unsigned candidate_count;
 	/* Winners by place. Without one: the zero share of who referred themselves, or one of
 	 * affiliate 0 with bases alone. */
@@ -177,6 +176,8 @@ struct decision {
 	bool is_total_wrong;          /* flag total_mismatch */
 	bool is_collected;            /* by what the store counts as collection */
 	int64_t release_us;           /* the return window's end; 0: not collected */
+	/* Last, and only as many of it as there are is ever written: it is large. */
+	struct match_candidate candidates[DECIDE_CANDIDATES_MAX];
 };
 
 enum decide_status {

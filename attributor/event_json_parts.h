@@ -13,7 +13,6 @@
 #include "event_json.h"
 
 #define EVENT_MEMORY_MAX (2u << 20) /* of one event: a body of 256 KiB and 500 lines take less */
-#define PREFIX_MAX       64         /* "/data/lines/499" and its like */
 
 /* An empty event with memory of its own; NULL when memory fails. */
 struct event *event_new(void);
@@ -55,9 +54,13 @@ struct reading {
 struct reader {
 	struct reading *reading;
 	const json_t *object;
-	char prefix[PREFIX_MAX]; /* its JSON pointer */
+	/* Where it stands, for the JSON pointer of a fault: NULL is the document itself. */
+	const struct reader *outer;
+	const char *name;
+	size_t index; /* in the array under that name; READER_NO_INDEX: the name's own object */
 	size_t taken;
 };
+#define READER_NO_INDEX SIZE_MAX
 
 enum need { OPTIONAL = 0, REQUIRED };
 struct limits {

@@ -23,6 +23,7 @@ static const char *const reasons[] = {"customer_cancelled", "store_cancelled", "
 	"unreachable", "refused_at_door", "returned", "defective", "duplicate_order", "fraud",
 	"other"};
 
+static size_t add_pointer(const struct reader *reader, char *out, size_t size);
 static bool string_of(struct reader *reader, const char *name, enum need need, struct str *text);
 static bool keep(const struct reader *reader, struct str text, struct str *out);
 static bool check_money(
@@ -34,10 +35,9 @@ bool reader_refuse(const struct reader *reader, const char *name, enum fault fau
 	reader->reading->result = EVENT_JSON_INVALID;
 	out->code = fault_texts[fault].code;
 	snprintf(out->detail, sizeof(out->detail), "%s", fault_texts[fault].detail);
-	if (name == NULL)
-		snprintf(out->pointer, sizeof(out->pointer), "%s", reader->prefix);
-	else
-		snprintf(out->pointer, sizeof(out->pointer), "%s/%s", reader->prefix, name);
+	const size_t len = add_pointer(reader, out->pointer, sizeof(out->pointer));
+	if (name != NULL)
+		snprintf(out->pointer + len, sizeof(out->pointer) - len, "/%s", name);
 	return false;
 }
 
@@ -204,27 +204,44 @@ bool reader_array(
 
 bool reader_object(struct reader *reader, const char *name, enum need need, struct reader *inner)
 {
-	*inner = (struct reader){.reading = reader->reading};
+	*inner = (struct reader){.reading = reader->reading,
+		.outer = reader,
+		.name = name,
+		.index = READER_NO_INDEX};
 	if (!reader_member(reader, name, need, &inner->object))
 		return false;
 	if (inner->object != NULL && !json_is_object(inner->object))
 		return reader_refuse(reader, name, FAULT_WRONG_TYPE);
-	snprintf(inner->prefix, sizeof(inner->prefix), "%.32s/%s", reader->prefix, name);
 	return true;
 }
 
 void reader_element(const struct reader *reader, const char *array_name, const json_t *array,
 	size_t index, struct reader *inner)
 {
-	*inner =
-		(struct reader){.reading = reader->reading, .object = json_array_get(array, index)};
-	snprintf(inner->prefix, sizeof(inner->prefix), "%.32s/%s/%zu", reader->prefix, array_name,
-		index);
+	*inner = (struct reader){.reading = reader->reading,
+		.object = json_array_get(array, index),
+		.outer = reader,
+		.name = array_name,
+		.index = index};
 }
 
 bool reader_check_object(const struct reader *reader)
 {
 	return json_is_object(reader->object) || reader_refuse(reader, NULL, FAULT_WRONG_TYPE);
+}
+
+/* The pointer of the reader's object; it is a few names deep. Returns its length, under size. */
+static size_t add_pointer(const struct reader *reader, char *out, size_t size)
+{
+	out[0] = '\0';
+	if (reader->outer == NULL)
+		return 0;
+	const size_t from = add_pointer(reader->outer, out, size);
+	const int len =
+		reader->index == READER_NO_INDEX
+			? snprintf(out + from, size - from, "/%s", reader->name)
+			: snprintf(out + from, size - from, "/%s/%zu", reader->name, reader->index);
+	return len > 0 && (size_t)len < size - from ? from + (size_t)len : size - 1;
 }
 
 /* data NULL: absent, and not needed. */
