@@ -3,6 +3,7 @@
 #include "db_parts.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,11 @@
 #define SQLSTATE_TIMEOUT       "08006" /* connection failure: ours, by the deadline */
 #define SQLSTATE_NUL           "22021"
 #define JITTER_US              (20 * 1000)
+#define BINARY                 1 /* libpq's word for it */
+#define BINARY_8               BINARY, BINARY, BINARY, BINARY, BINARY, BINARY, BINARY, BINARY
+
+static const int all_binary[] = {BINARY_8, BINARY_8, BINARY_8, BINARY_8, BINARY_8};
+_Static_assert(sizeof(all_binary) / sizeof(all_binary[0]) == DB_PARAMS_MAX, "one a parameter");
 
 static struct db_run *run_new(const struct db_statement *statements, unsigned count);
 static size_t run_bytes(const struct db_statement *statements, unsigned count, size_t *values);
@@ -168,23 +174,28 @@ static struct db_run *run_new(const struct db_statement *statements, unsigned co
 		return NULL;
 	struct db_call *const calls = (struct db_call *)(void *)(run + 1);
 	const char **values = (const char **)(void *)(calls + count);
-	char *text = (char *)(values + value_count);
+	int *lengths = (int *)(void *)(values + value_count);
+	char *at = (char *)(lengths + value_count);
 	*run = (struct db_run){.call_count = count, .calls = calls};
 	for (unsigned i = 0; i < count; i++) {
 		const struct db_statement *const from = &statements[i];
 		calls[i] = (struct db_call){.sql = from->sql,
 			.values = values,
+			.lengths = lengths,
+			.formats = from->is_binary ? all_binary : NULL,
 			.value_count = (int)from->param_count,
 			.prepared = -1};
-		for (unsigned p = 0; p < from->param_count; p++, values++) {
+		for (unsigned p = 0; p < from->param_count; p++) {
 			const struct str param = from->params[p];
-			*values = param.data == NULL ? NULL : text;
+			*values++ = param.data == NULL ? NULL : at;
+			*lengths++ = (int)param.len;
 			if (param.data == NULL)
 				continue;
-			run->has_nul |= memchr(param.data, '\0', param.len) != NULL;
-			memcpy(text, param.data, param.len);
-			text[param.len] = '\0';
-			text += param.len + 1;
+			run->has_nul |=
+				!from->is_binary && memchr(param.data, '\0', param.len) != NULL;
+			memcpy(at, param.data, param.len);
+			at[param.len] = '\0';
+			at += param.len + 1;
 		}
 	}
 	return run;
@@ -192,16 +203,18 @@ static struct db_run *run_new(const struct db_statement *statements, unsigned co
 
 static size_t run_bytes(const struct db_statement *statements, unsigned count, size_t *values)
 {
-	size_t texts = 0;
+	size_t bytes = 0;
 	*values = 0;
 	for (unsigned i = 0; i < count; i++) {
 		assert(statements[i].param_count <= DB_PARAMS_MAX);
 		*values += statements[i].param_count;
-		for (unsigned p = 0; p < statements[i].param_count; p++)
-			texts += statements[i].params[p].len + 1;
+		for (unsigned p = 0; p < statements[i].param_count; p++) {
+			assert(statements[i].params[p].len < INT_MAX);
+			bytes += statements[i].params[p].len + 1;
+		}
 	}
-	return sizeof(struct db_run) + count * sizeof(struct db_call) + *values * sizeof(char *) +
-	       texts;
+	return sizeof(struct db_run) + count * sizeof(struct db_call) +
+	       *values * (sizeof(char *) + sizeof(int)) + bytes;
 }
 
 static void on_start(void *arg)

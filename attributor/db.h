@@ -15,12 +15,12 @@
 #define DB_PARAMS_MAX     40
 #define DB_QUEUE_MAX      256 /* runs waiting on one connection; more are refused */
 
-/* Text parameters; data NULL is SQL NULL. Views must live until the run was handed over (they are
- * copied then). */
+/* data NULL is SQL NULL. Views must live until the run was handed over (they are copied then). */
 struct db_statement {
 	const char *sql; /* a string constant: prepared once per connection under its address */
 	const struct str *params;
 	unsigned param_count;
+	bool is_binary; /* all of them as Postgres's binary format has them; else all are text */
 };
 
 enum db_status {

@@ -12,21 +12,23 @@
 #define DB_RETRY_MIN_US  (50 * INT64_C(1000))
 #define DB_RETRY_MAX_US  (1000 * INT64_C(1000))
 
-/* One statement of a run, its parameters copied and NUL-terminated. */
+/* One statement of a run, its parameters copied, and NUL-terminated where they are text. */
 struct db_call {
 	const char *sql;
 	const char *const *values;
+	const int *lengths; /* of each value */
+	const int *formats; /* NULL: all are text */
 	int value_count;
 	bool is_prepared_here; /* a Parse goes before it in this run */
 	int prepared;          /* index into db->prepared, -1: sent whole */
 };
 
-/* One block of memory: this, the calls, the values' pointers, the texts. */
+/* One block of memory: this, the calls, the values' pointers, their lengths, the values. */
 struct db_run {
 	struct db_run *next;
 	db_done_fn *fn;
 	void *arg;
-	bool has_nul; /* a parameter holds a NUL, which no text of Postgres can */
+	bool has_nul; /* a text parameter holds a NUL, which no text of Postgres can */
 	unsigned call_count;
 	struct db_call *calls;
 };

@@ -152,13 +152,13 @@ static bool send_call(struct db *db, struct db_call *call)
 	choose_prepared(db, call);
 	if (call->prepared < 0)
 		return PQsendQueryParams(db->conn, call->sql, call->value_count, NULL, call->values,
-			       NULL, NULL, 0) == 1;
+			       call->lengths, call->formats, 0) == 1;
 	char name[DB_NAME_TEXT_MAX];
 	prepared_name(name, call->prepared);
 	if (call->is_prepared_here && PQsendPrepare(db->conn, name, call->sql, 0, NULL) != 1)
 		return false;
-	return PQsendQueryPrepared(
-		       db->conn, name, call->value_count, call->values, NULL, NULL, 0) == 1;
+	return PQsendQueryPrepared(db->conn, name, call->value_count, call->values, call->lengths,
+		       call->formats, 0) == 1;
 }
 
 static void choose_prepared(struct db *db, struct db_call *call)

@@ -1,22 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Array literals as Postgres reads them (documentation, "Array Input and Output Syntax"): texts
- * always quoted, with quotes and backslashes escaped. */
+ * Arrays as array_recv of Postgres's src/backend/utils/adt/arrayfuncs.c reads them: the number of
+ * dimensions, whether there are nulls, the elements' type, the dimension's size and first index;
+ * then each element with its length before it. All numbers are big endian. */
 #include "pg_table.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <string.h>
 
-#define HEX_PIECE 512 /* bytes encoded at a time */
+#define IS_NULL UINT32_MAX /* instead of a length */
 
+struct header {
+	uint32_t dimensions, has_null, type;
+	uint32_t size, first; /* not there without a dimension */
+};
+#define HEADER_EMPTY_BYTES 12
+_Static_assert(sizeof(struct header) == 20, "as it travels");
+
+static void column_begin(struct buf *column);
+static uint32_t oid_of(char type);
 static struct buf *next_value(struct pg_table *table);
+static void add_element(struct buf *out, const void *bytes, size_t len);
 
-void pg_table_init(struct pg_table *table, const char *sql, unsigned column_count)
+void pg_table_init(struct pg_table *table, const char *sql, const char *types)
 {
+	const size_t column_count = strlen(types);
 	assert(column_count > 0 && column_count <= PG_COLUMNS_MAX);
-	*table = (struct pg_table){.sql = sql, .column_count = column_count};
-	for (unsigned i = 0; i < column_count; i++) {
+	*table = (struct pg_table){
+		.sql = sql, .types = types, .column_count = (unsigned)column_count};
+	for (unsigned i = 0; i < table->column_count; i++) {
 		buf_init(&table->columns[i], PG_COLUMN_MAX);
-		buf_add_cstr(&table->columns[i], "{");
+		column_begin(&table->columns[i]);
 	}
 }
 
@@ -26,49 +40,57 @@ void pg_table_release(struct pg_table *table)
 		buf_release(&table->columns[i]);
 }
 
+void pg_table_clear(struct pg_table *table)
+{
+	for (unsigned i = 0; i < table->column_count; i++) {
+		struct buf *const column = &table->columns[i];
+		if (column->cap > PG_COLUMN_KEEPS)
+			buf_release(column);
+		buf_clear(column);
+		column_begin(column);
+	}
+	table->at = table->row_count = table->with_null = 0;
+}
+
 void pg_table_int(struct pg_table *table, int64_t value)
 {
-	buf_add_int(next_value(table), value);
+	const char type = table->types[table->at];
+	struct buf *const out = next_value(table);
+	if (type == PG_INTEGER) {
+		assert(value >= INT32_MIN && value <= INT32_MAX);
+		const uint32_t bytes = htobe32((uint32_t)value);
+		add_element(out, &bytes, sizeof(bytes));
+	} else {
+		assert(type == PG_BIGINT);
+		const uint64_t bytes = htobe64((uint64_t)value);
+		add_element(out, &bytes, sizeof(bytes));
+	}
 }
 
 void pg_table_bool(struct pg_table *table, bool value)
 {
-	buf_add_cstr(next_value(table), value ? "t" : "f");
+	const uint8_t byte = value;
+	assert(table->types[table->at] == PG_BOOLEAN);
+	add_element(next_value(table), &byte, sizeof(byte));
 }
 
 void pg_table_text(struct pg_table *table, struct str text)
 {
-	struct buf *const out = next_value(table);
-	buf_add_cstr(out, "\"");
-	size_t from = 0;
-	for (size_t i = 0; i < text.len; i++)
-		if (text.data[i] == '"' || text.data[i] == '\\') {
-			buf_add(out, text.data + from, i - from);
-			buf_add_cstr(out, "\\");
-			from = i;
-		}
-	if (text.len > from)
-		buf_add(out, text.data + from, text.len - from);
-	buf_add_cstr(out, "\"");
+	assert(table->types[table->at] == PG_TEXT);
+	add_element(next_value(table), text.data, text.len);
 }
 
 void pg_table_bytes(struct pg_table *table, const void *bytes, size_t len)
 {
-	struct buf *const out = next_value(table);
-	const uint8_t *const from = bytes;
-	char hex[2 * HEX_PIECE];
-	buf_add_cstr(out, "\"\\\\x");
-	for (size_t at = 0; at < len; at += HEX_PIECE) {
-		const size_t piece = len - at < HEX_PIECE ? len - at : HEX_PIECE;
-		hex_encode(hex, from + at, piece);
-		buf_add(out, hex, 2 * piece);
-	}
-	buf_add_cstr(out, "\"");
+	assert(table->types[table->at] == PG_BYTEA);
+	add_element(next_value(table), bytes, len);
 }
 
 void pg_table_null(struct pg_table *table)
 {
-	buf_add_cstr(next_value(table), "NULL");
+	const uint32_t len = IS_NULL;
+	table->with_null |= 1u << table->at;
+	buf_add(next_value(table), &len, sizeof(len));
 }
 
 void pg_table_int_or_null(struct pg_table *table, bool has_value, int64_t value)
@@ -90,24 +112,68 @@ void pg_table_text_or_null(struct pg_table *table, struct str text)
 bool pg_table_statement(struct pg_table *table, struct db_statement *statement)
 {
 	assert(table->at == 0);
+	const bool has_rows = table->row_count > 0;
 	bool is_whole = true;
 	for (unsigned i = 0; i < table->column_count; i++) {
-		buf_add_cstr(&table->columns[i], "}");
-		is_whole &= !table->columns[i].has_failed;
-		table->params[i] = buf_str(&table->columns[i]);
+		const struct header header = {.dimensions = htobe32(has_rows ? 1 : 0),
+			.has_null = htobe32(table->with_null >> i & 1),
+			.type = htobe32(oid_of(table->types[i])),
+			.size = htobe32(table->row_count),
+			.first = htobe32(1)};
+		struct buf *const column = &table->columns[i];
+		is_whole &= !column->has_failed;
+		table->params[i] =
+			(struct str){column->data, has_rows ? column->len : HEADER_EMPTY_BYTES};
+		if (!column->has_failed)
+			memcpy(column->data, &header, sizeof(header));
 	}
-	*statement = (struct db_statement){table->sql, table->params, table->column_count};
+	*statement = (struct db_statement){.sql = table->sql,
+		.params = table->params,
+		.param_count = table->column_count,
+		.is_binary = true};
 	return is_whole;
+}
+
+/* Room for the header, which is known when the rows are. */
+static void column_begin(struct buf *column)
+{
+	static const struct header unknown;
+	buf_add(column, &unknown, sizeof(unknown));
+}
+
+/* As src/include/catalog/pg_type.dat numbers them: the same in every version. */
+static uint32_t oid_of(char type)
+{
+	switch ((enum pg_type)type) {
+	case PG_BIGINT:
+		return 20;
+	case PG_BOOLEAN:
+		return 16;
+	case PG_BYTEA:
+		return 17;
+	case PG_INTEGER:
+		return 23;
+	case PG_TEXT:
+		return 25;
+	}
+	assert(false);
+	return 0;
 }
 
 static struct buf *next_value(struct pg_table *table)
 {
 	struct buf *const out = &table->columns[table->at];
-	if (table->row_count > 0)
-		buf_add_cstr(out, ",");
 	if (++table->at == table->column_count) {
 		table->at = 0;
 		table->row_count++;
 	}
 	return out;
+}
+
+static void add_element(struct buf *out, const void *bytes, size_t len)
+{
+	assert(len < INT32_MAX);
+	const uint32_t length = htobe32((uint32_t)len);
+	buf_add(out, &length, sizeof(length));
+	buf_add(out, bytes, len);
 }

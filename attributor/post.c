@@ -17,8 +17,12 @@
 #define POST_RUN_DEADLINE_US     (5000 * INT64_C(1000))
 #define RETRY_STEP_US            (8 * 1000) /* times the attempt, and up to as much at random */
 #define UNWELL_PAUSE_US          (100 * 1000)
-#define NAME_MAX_BYTES           32
-#define SQLSTATE_UNIQUE          "23505"
+/* While one connection is at work the other begins with no less, or after that long: statements
+ * cost more than the rows in them, and whoever comes a little later goes with them. */
+#define GATHER_EVENTS   (POST_BATCH_MAX / 2)
+#define GATHER_US       (2 * 1000)
+#define NAME_MAX_BYTES  32
+#define SQLSTATE_UNIQUE "23505"
 
 struct post {
 	struct loop *loop;
@@ -27,11 +31,16 @@ struct post {
 	struct post_item *head, *tail;
 	unsigned queued;
 	struct loop_defer *deal;
+	struct loop_timer *gathering; /* set while events wait for company */
+	bool has_gathered;            /* they have waited long enough */
 };
 
 static struct poster *poster_new(struct post *post, unsigned number, struct err *err);
 static void poster_free(struct poster *poster);
 static void on_deal(void *arg);
+static bool is_to_gather(const struct post *post);
+static void deal(struct post *post);
+static void on_gathered(void *arg);
 static void on_state(bool is_up, void *arg);
 static void on_pause(void *arg);
 static bool is_free(const struct poster *poster);
@@ -64,7 +73,9 @@ struct post *post_new(struct loop *loop, const struct post_config *config, struc
 	}
 	*post = (struct post){.loop = loop, .config = *config};
 	post->deal = loop_defer_new(loop, on_deal, post);
-	bool is_whole = post->deal != NULL || err_set(err, ERR_LIMIT, 0, "no memory for posting");
+	post->gathering = loop_timer_new(loop, on_gathered, post);
+	bool is_whole = (post->deal != NULL && post->gathering != NULL) ||
+			err_set(err, ERR_LIMIT, 0, "no memory for posting");
 	for (unsigned i = 0; i < POST_CONNECTIONS && is_whole; i++) {
 		post->posters[i] = poster_new(post, i + 1, err);
 		is_whole = post->posters[i] != NULL;
@@ -136,6 +147,7 @@ void post_free(struct post *post)
 		item->done(item, &(struct post_outcome){.status = POST_UNAVAILABLE});
 	}
 	loop_defer_free(post->deal);
+	loop_timer_free(post->gathering);
 	free(post);
 }
 
@@ -221,6 +233,7 @@ static struct poster *poster_new(struct post *post, unsigned number, struct err 
 		goto fail;
 	poster->magic = POSTER_MAGIC;
 	poster->post = post;
+	batch_tables_init(poster);
 	poster->pause = loop_timer_new(post->loop, on_pause, poster);
 	poster->db = db_new(post->loop,
 		&(struct db_config){.url = post->config.database_url,
@@ -245,15 +258,46 @@ static void poster_free(struct poster *poster)
 		return;
 	db_free(poster->db); /* what is under way goes back to the queue */
 	loop_timer_free(poster->pause);
+	batch_tables_release(poster);
 	free(poster);
 }
 
 static void on_deal(void *arg)
 {
 	struct post *const post = arg;
+	if (is_to_gather(post)) {
+		if (!loop_timer_is_set(post->gathering))
+			loop_timer_set(post->gathering, GATHER_US);
+	} else {
+		deal(post);
+	}
+}
+
+static bool is_to_gather(const struct post *post)
+{
+	bool is_one_busy = false;
+	if (post->has_gathered || post->head == NULL || post->queued >= GATHER_EVENTS)
+		return false;
 	for (unsigned i = 0; i < POST_CONNECTIONS; i++)
-		if (is_free(post->posters[i]) && post->head != NULL)
+		is_one_busy |= post->posters[i]->is_busy;
+	return is_one_busy;
+}
+
+static void on_gathered(void *arg)
+{
+	struct post *const post = arg;
+	post->has_gathered = true;
+	deal(post);
+}
+
+static void deal(struct post *post)
+{
+	loop_timer_clear(post->gathering);
+	for (unsigned i = 0; i < POST_CONNECTIONS; i++)
+		if (is_free(post->posters[i]) && post->head != NULL) {
+			post->has_gathered = false;
 			take(post->posters[i]);
+		}
 }
 
 static void on_state(bool is_up, void *arg)

@@ -22,6 +22,8 @@ static void on_written(const struct db_result *result, void *arg);
 static void roll_back(struct poster *poster);
 static void on_rolled_back(const struct db_result *result, void *arg);
 static void on_abandoned(const struct db_result *result, void *arg);
+static void batch_release(struct poster *poster);
+static void tables_each(struct poster *poster, void (*fn)(struct pg_table *table));
 static bool goes_wrong(struct poster *poster, enum batch_step step);
 static bool is_to_be_undone(const struct batch *batch);
 static void fail(struct poster *poster, const struct db_result *result);
@@ -34,9 +36,8 @@ void batch_start(struct poster *poster)
 {
 	struct batch *const batch = &poster->batch;
 	const struct post_span *const span = &poster->spans[poster->span_count - 1];
-	struct pg_table names[POST_READ_NAMES];
 	struct db_statement statements[DB_STATEMENTS_MAX];
-	*batch = (struct batch){.count = span->count};
+	*batch = (struct batch){.count = span->count, .tables = poster->tables};
 	arena_init(&batch->arena, POST_ARENA_MAX);
 	for (unsigned i = 0; i < span->count; i++)
 		batch->postings[i].item = poster->taken[span->from + i];
@@ -44,26 +45,25 @@ void batch_start(struct poster *poster)
 	statements[batch->read_at++] = (struct db_statement){.sql = begin_sql};
 	if (poster_is_to_plan(poster))
 		statements[batch->read_at++] = (struct db_statement){.sql = plan_sql};
-	const unsigned count =
-		post_read_statements(batch, names, statements + batch->read_at, &is_whole);
+	const unsigned count = post_read_statements(
+		batch, poster->read_names, statements + batch->read_at, &is_whole);
 	if (is_whole)
 		run(poster, statements, batch->read_at + count, on_read);
-	for (unsigned i = 0; i < POST_READ_NAMES; i++)
-		pg_table_release(&names[i]);
-	if (!is_whole)
+	else
 		fail(poster, &(struct db_result){.status = DB_DATA, .message = "no memory"});
 }
 
-void batch_release(struct batch *batch)
+void batch_tables_init(struct poster *poster)
 {
-	for (unsigned i = 0; i < batch->count; i++)
-		for (unsigned e = 0; e < batch->postings[i].loaded_count; e++)
-			event_free(batch->postings[i].loaded[e]);
-	for (unsigned i = 0; i < POST_TABLES && batch->has_tables; i++)
-		pg_table_release(&batch->tables[i]);
-	arena_release(&batch->arena);
-	batch->count = 0;
-	batch->has_tables = false;
+	post_read_init(poster->read_names);
+	post_coupons_init(&poster->coupon_names);
+	post_names_init(poster->names);
+	post_write_init(poster->tables);
+}
+
+void batch_tables_release(struct poster *poster)
+{
+	tables_each(poster, pg_table_release);
 }
 
 static void on_read(const struct db_result *result, void *arg)
@@ -80,7 +80,6 @@ static void on_read(const struct db_result *result, void *arg)
 static void ask_coupons(struct poster *poster)
 {
 	struct batch *const batch = &poster->batch;
-	struct pg_table names;
 	struct db_statement statement;
 	bool is_whole = true;
 	if (is_to_be_undone(batch)) {
@@ -89,14 +88,13 @@ static void ask_coupons(struct poster *poster)
 	}
 	if (goes_wrong(poster, post_names_gather(batch)))
 		return;
-	pg_table_init(&names, "", POST_COUPON_COLUMNS);
-	const bool is_asked = post_coupons_statement(batch, &names, &statement, &is_whole);
-	if (is_asked && is_whole)
-		run(poster, &statement, 1, on_coupons);
-	pg_table_release(&names);
+	const bool is_asked =
+		post_coupons_statement(batch, &poster->coupon_names, &statement, &is_whole);
 	if (!is_whole)
 		goes_wrong(poster, BATCH_NO_MEMORY);
-	else if (!is_asked)
+	else if (is_asked)
+		run(poster, &statement, 1, on_coupons);
+	else
 		ask_names(poster);
 }
 
@@ -113,17 +111,14 @@ static void on_coupons(const struct db_result *result, void *arg)
 
 static void ask_names(struct poster *poster)
 {
-	struct pg_table names[POST_NAMES_TABLES];
 	struct db_statement statements[DB_STATEMENTS_MAX];
 	bool is_whole = true;
-	const unsigned count = post_names_statements(poster, names, statements, &is_whole);
-	if (is_whole && count > 0)
-		run(poster, statements, count, on_names);
-	for (unsigned i = 0; i < POST_NAMES_TABLES; i++)
-		pg_table_release(&names[i]);
+	const unsigned count = post_names_statements(poster, statements, &is_whole);
 	if (!is_whole)
 		goes_wrong(poster, BATCH_NO_MEMORY);
-	else if (count == 0)
+	else if (count > 0)
+		run(poster, statements, count, on_names);
+	else
 		decide(poster);
 }
 
@@ -183,7 +178,7 @@ static void on_written(const struct db_result *result, void *arg)
 	keep_spare_ids(poster);
 	for (unsigned i = 0; i < batch->count; i++)
 		poster_answer(poster, &batch->postings[i]);
-	batch_release(batch);
+	batch_release(poster);
 	poster_run_next(poster);
 }
 
@@ -206,7 +201,7 @@ static void on_rolled_back(const struct db_result *result, void *arg)
 	for (unsigned i = 0; i < batch->count; i++)
 		if (batch->postings[i].verdict.is_set && batch->postings[i].verdict.is_final)
 			poster_answer(poster, &batch->postings[i]);
-	batch_release(batch);
+	batch_release(poster);
 	poster_run_next(poster);
 }
 
@@ -253,10 +248,32 @@ static bool is_to_be_undone(const struct batch *batch)
 	return final == batch->count;
 }
 
+static void batch_release(struct poster *poster)
+{
+	struct batch *const batch = &poster->batch;
+	for (unsigned i = 0; i < batch->count; i++)
+		for (unsigned e = 0; e < batch->postings[i].loaded_count; e++)
+			event_free(batch->postings[i].loaded[e]);
+	tables_each(poster, pg_table_clear);
+	arena_release(&batch->arena);
+	batch->count = 0;
+}
+
+static void tables_each(struct poster *poster, void (*fn)(struct pg_table *table))
+{
+	for (unsigned i = 0; i < POST_READ_NAMES; i++)
+		fn(&poster->read_names[i]);
+	fn(&poster->coupon_names);
+	for (unsigned i = 0; i < POST_NAMES_TABLES; i++)
+		fn(&poster->names[i]);
+	for (unsigned i = 0; i < POST_TABLES; i++)
+		fn(&poster->tables[i]);
+}
+
 static void fail(struct poster *poster, const struct db_result *result)
 {
 	const struct db_result copy = *result;
-	batch_release(&poster->batch);
+	batch_release(poster);
 	poster_batch_failed(poster, &copy);
 }
 

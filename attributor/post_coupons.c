@@ -19,6 +19,11 @@ static int64_t left_of(const struct db_rows *rows, unsigned row, unsigned column
 static void write_use(struct batch *batch, enum post_table to, const struct posting *posting,
 	int64_t coupon_id, bool is_taken);
 
+void post_coupons_init(struct pg_table *names)
+{
+	pg_table_init(names, coupons_sql, "ibtbtt");
+}
+
 bool post_coupons_statement(
 	struct batch *batch, struct pg_table *names, struct db_statement *statement, bool *is_whole)
 {
@@ -30,7 +35,6 @@ bool post_coupons_statement(
 	if (names->row_count == 0)
 		return false;
 	*is_whole &= pg_table_statement(names, statement);
-	statement->sql = coupons_sql;
 	return true;
 }
 

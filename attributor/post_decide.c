@@ -43,7 +43,6 @@ enum batch_step post_decide(struct poster *poster)
 {
 	struct batch *const batch = &poster->batch;
 	enum batch_step step = BATCH_GO_ON;
-	post_write_init(batch);
 	for (unsigned i = 0; i < batch->count && step == BATCH_GO_ON; i++)
 		if (!batch->postings[i].verdict.is_set)
 			step = decide_one(poster, &batch->postings[i]);

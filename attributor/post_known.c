@@ -17,7 +17,8 @@ bool post_ask_known(struct db *db, struct post_known_query *query)
 	char store_id[24];
 	snprintf(store_id, sizeof(store_id), "%u", query->store_id);
 	const struct str params[] = {str_from(store_id), query->event_id};
-	const struct db_statement statement = {known_sql, params, 2};
+	const struct db_statement statement = {
+		.sql = known_sql, .params = params, .param_count = 2};
 	return db_run(db, &statement, 1, on_known, query);
 }
 

@@ -72,6 +72,8 @@ static void add_lines(const struct posting *posting, unsigned at, const struct e
 	struct pg_table *names);
 static void ask(struct asking *asking, unsigned which, const char *sql, const struct str *params,
 	unsigned count);
+static void ask_count(
+	struct asking *asking, unsigned which, const char *sql, const struct str *number);
 static void ask_affiliates(struct asking *asking, const struct pg_table *names);
 static bool ask_ids(struct asking *asking, struct poster *poster);
 static unsigned commissions_of(const struct posting *posting);
@@ -86,16 +88,21 @@ enum batch_step post_names_gather(struct batch *batch)
 	return step;
 }
 
-unsigned post_names_statements(struct poster *poster, struct pg_table *names,
-	struct db_statement *statements, bool *is_whole)
+void post_names_init(struct pg_table *names)
 {
-	static const unsigned columns[POST_NAMES_TABLES] = {AFFILIATE_COLUMNS, 2, 3, 1, 1};
+	static const char *const types[POST_NAMES_TABLES] = {"ibtbbt", "bb", "bbt", "b", "b"};
+	for (unsigned i = 0; i < POST_NAMES_TABLES; i++)
+		pg_table_init(&names[i], "", types[i]);
+}
+
+unsigned post_names_statements(
+	struct poster *poster, struct db_statement *statements, bool *is_whole)
+{
+	struct pg_table *const names = poster->names;
 	struct batch *const batch = &poster->batch;
 	struct asking asking = {.batch = batch, .statements = statements};
 	for (unsigned i = 0; i < POST_NAMES_ASKS; i++)
 		batch->asked[i] = -1;
-	for (unsigned i = 0; i < POST_NAMES_TABLES; i++)
-		pg_table_init(&names[i], "", columns[i]);
 	add_names(batch, names);
 	if (names[OF_STORES].row_count == 0)
 		return 0;
@@ -232,7 +239,14 @@ static void ask(struct asking *asking, unsigned which, const char *sql, const st
 	unsigned count)
 {
 	asking->batch->asked[which] = (int)asking->count;
-	asking->statements[asking->count++] = (struct db_statement){sql, params, count};
+	asking->statements[asking->count++] = (struct db_statement){sql, params, count, true};
+}
+
+static void ask_count(
+	struct asking *asking, unsigned which, const char *sql, const struct str *number)
+{
+	asking->batch->asked[which] = (int)asking->count;
+	asking->statements[asking->count++] = (struct db_statement){sql, number, 1, false};
 }
 
 /* The views of columns go into the table's spare parameters, which live as long as it does. */
@@ -274,13 +288,13 @@ static bool ask_ids(struct asking *asking, struct poster *poster)
 	if (counts == NULL || !arena_keep(&asking->batch->arena, str_from(text), &counts[0]))
 		return false;
 	if (commissions > 0)
-		ask(asking, ASK_COMMISSION_IDS, commission_ids_sql, &counts[0], 1);
+		ask_count(asking, ASK_COMMISSION_IDS, commission_ids_sql, &counts[0]);
 	if (moves <= poster->spare_count)
 		return true;
 	snprintf(text, sizeof(text), "%u", moves - poster->spare_count + SPARE_IDS_MORE);
 	if (!arena_keep(&asking->batch->arena, str_from(text), &counts[1]))
 		return false;
-	ask(asking, ASK_TRANSACTION_IDS, transaction_ids_sql, &counts[1], 1);
+	ask_count(asking, ASK_TRANSACTION_IDS, transaction_ids_sql, &counts[1]);
 	return true;
 }
 

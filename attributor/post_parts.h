@@ -124,6 +124,10 @@ struct post_room {
 
 #define POST_SPARE_IDS 512
 
+/* Tables that hold the parameters of the first and of the second round trip. */
+#define POST_READ_NAMES   2
+#define POST_NAMES_TABLES 5
+
 /* Statements of the second round trip, in the order in which they are sent; batch.asked says which
  * are. */
 enum post_ask {
@@ -193,8 +197,7 @@ struct batch {
 	struct post_room *rooms;
 	unsigned room_count;
 	struct post_ids commission_ids, transaction_ids;
-	struct pg_table tables[POST_TABLES];
-	bool has_tables;
+	struct pg_table *tables; /* POST_TABLES: the poster's */
 	struct post_count counts[POST_COUNTS_MAX];
 	unsigned count_used;
 };
@@ -221,6 +224,11 @@ struct poster {
 	int64_t spare_ids[POST_SPARE_IDS]; /* of ledger transactions, for the next batch */
 	unsigned spare_count;
 	struct batch batch;
+	/* Of the batch, and cleared for the next one: their memory is kept. */
+	struct pg_table read_names[POST_READ_NAMES];
+	struct pg_table coupon_names;
+	struct pg_table names[POST_NAMES_TABLES];
+	struct pg_table tables[POST_TABLES];
 	struct decision decision; /* room for one at a time: it is large */
 };
 
@@ -244,7 +252,8 @@ struct meters *post_meters(struct post *post);
 
 /* post_batch.c: the steps of a batch, one round trip each. */
 void batch_start(struct poster *poster);
-void batch_release(struct batch *batch);
+void batch_tables_init(struct poster *poster);
+void batch_tables_release(struct poster *poster);
 
 /* Rows of one result that belong to one posting: they come sorted by n.at. */
 struct post_slice {
@@ -267,10 +276,11 @@ struct post_slice {
 	" ELSE '[]' END"
 
 /* post_read.c */
+void post_read_init(struct pg_table *names); /* POST_READ_NAMES */
+/* Fills names, which have no rows; statements are views of them. */
 unsigned post_read_statements(struct batch *batch, struct pg_table *names,
 	struct db_statement *statements, bool *is_whole);
 enum batch_step post_read_take(struct batch *batch, const struct db_result *result);
-#define POST_READ_NAMES 2 /* tables that hold its parameters */
 
 /* post_live.c: the parts of the first round trip that tell what stands. */
 extern const char post_live_decisions_sql[], post_live_lines_sql[], post_live_commissions_sql[];
@@ -283,6 +293,7 @@ enum batch_step post_live_commissions(
 
 /* post_coupons.c: a round trip of its own, only when events of the batch name coupons: it locks
  * them, and tells whose they are. */
+void post_coupons_init(struct pg_table *names);
 bool post_coupons_statement(struct batch *batch, struct pg_table *names,
 	struct db_statement *statement, bool *is_whole);
 enum batch_step post_coupons_take(struct batch *batch, const struct db_result *result);
@@ -292,15 +303,14 @@ void post_coupons_hold_back(const struct batch *batch, struct posting *posting);
 /* Writes what the decision takes or gives back. */
 void post_coupons_write(
 	struct batch *batch, const struct posting *posting, const struct decision *decision);
-#define POST_COUPON_COLUMNS 6
 
 /* post_names.c */
 enum batch_step post_names_gather(struct batch *batch);
-/* The names' table belongs to the caller in every case. */
-unsigned post_names_statements(struct poster *poster, struct pg_table *names,
-	struct db_statement *statements, bool *is_whole);
+void post_names_init(struct pg_table *names); /* POST_NAMES_TABLES */
+/* Fills poster->names; statements are views of it. */
+unsigned post_names_statements(
+	struct poster *poster, struct db_statement *statements, bool *is_whole);
 bool post_names_add(uint32_t *ids, unsigned *count, uint32_t id);
-#define POST_NAMES_TABLES 5
 
 /* post_found.c */
 enum batch_step post_names_take(struct poster *poster, const struct db_result *result);
@@ -328,7 +338,7 @@ struct post_text {
 
 /* post_write.c: rows into the batch's tables. */
 #define POST_RULE_MAX 1024
-void post_write_init(struct batch *batch);
+void post_write_init(struct pg_table *tables); /* POST_TABLES */
 void post_write_event(struct batch *batch, const struct posting *posting, const char *effect,
 	const char *answer, struct str facts);
 void post_write_order(struct batch *batch, const struct posting *posting, int64_t due_us);

@@ -40,14 +40,18 @@ static enum batch_step take_events(
 static enum batch_step take_decisions(struct batch *batch, const struct db_rows *rows);
 static void refuse(struct posting *posting, unsigned status, const char *code, const char *detail);
 
+void post_read_init(struct pg_table *names)
+{
+	for (unsigned i = 0; i < POST_READ_NAMES; i++)
+		pg_table_init(&names[i], "", "bt");
+}
+
 unsigned post_read_statements(struct batch *batch, struct pg_table *names,
 	struct db_statement *statements, bool *is_whole)
 {
 	static const char *const sqls[READ_COUNT] = {orders_add_sql, orders_lock_sql, event_ids_sql,
 		events_sql, post_live_decisions_sql, post_live_lines_sql,
 		post_live_commissions_sql};
-	for (unsigned i = 0; i < POST_READ_NAMES; i++)
-		pg_table_init(&names[i], "", 2);
 	for (unsigned i = 0; i < batch->count; i++) {
 		const struct post_item *const item = batch->postings[i].item;
 		pg_table_int(&names[NAMES_OF_ORDERS], item->store_id);

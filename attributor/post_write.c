@@ -7,10 +7,10 @@
 
 struct write_table {
 	const char *sql;
-	unsigned columns;
+	const char *types; /* of its columns: see pg_table.h */
 };
 
-#define MOVED_COLUMNS 8
+#define MOVED_TYPES "bbtbbbti"
 static const char moved_sql[] =
 	"UPDATE wasl.commissions c SET state = n.state, amount_minor = n.amount, "
 	"amount_confirmed_minor = n.confirmed, release_at = wasl.from_us(n.release), reason = "
@@ -26,7 +26,7 @@ static const struct write_table write_tables[POST_TABLES] = {
 		 "received_at, decision_version, answer) SELECT s, e, o, b, wasl.from_us(r), v, a "
 		 "FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], "
 		 "$5::bigint[], $6::integer[], $7::text[]) n (s, e, o, b, r, v, a)",
-			7},
+			"bttxbit"},
 	[POST_EVENTS] =
 		{"INSERT INTO wasl.events (store_id, order_id, event_id, type, occurred_at, "
 		 "received_at, order_version, effect, facts) SELECT s, o, e, t, "
@@ -34,11 +34,11 @@ static const struct write_table write_tables[POST_TABLES] = {
 		 "FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], "
 		 "$5::bigint[], $6::bigint[], $7::bigint[], $8::text[], $9::text[]) "
 		 "n (s, o, e, t, c, r, v, x, f)",
-			9},
+			"btttbbbtt"},
 	[POST_BODIES] = {"INSERT INTO wasl.event_bodies (store_id, event_id, received_at, sealed) "
 			 "SELECT s, e, wasl.from_us(r), b FROM unnest($1::bigint[], $2::text[], "
 			 "$3::bigint[], $4::bytea[]) n (s, e, r, b)",
-		4},
+		"btbx"},
 	[POST_ORDERS] =
 		{"UPDATE wasl.orders o SET state = n.state, currency = coalesce(n.currency, "
 		 "o.currency), placed_at = wasl.from_us(n.placed), confirmed_at = "
@@ -52,7 +52,7 @@ static const struct write_table write_tables[POST_TABLES] = {
 		 "(store_id, order_id, state, currency, placed, confirmed, shipped, delivered, "
 		 "collected, waiting, test, version, due) WHERE o.store_id = n.store_id "
 		 "AND o.order_id = n.order_id",
-			13},
+			"btttbbbbbbfib"},
 	[POST_DECISIONS] =
 		{"INSERT INTO wasl.decisions (store_id, order_id, version, supersedes, "
 		 "event_id, result, reason, evidence, model, precedence, candidates, "
@@ -61,7 +61,7 @@ static const struct write_table write_tables[POST_TABLES] = {
 		 "$3::integer[], $4::text[], $5::text[], $6::text[], $7::text[], "
 		 "$8::text[], $9::text[], $10::text[], $11::text[], $12::text[]) "
 		 "n (s, o, v, e, r, w, d, m, p, c, k, f)",
-			12},
+			"btittttttttt"},
 	[POST_LINES] = {"INSERT INTO wasl.order_lines (store_id, order_id, version, affiliate_id, "
 			"line_index, line_id, external_id, product_id, quantity, base_minor, rule, "
 			"amount_minor, reason, quantity_left) SELECT s, o, v, a, i, l, x, p, q, b, "
@@ -69,13 +69,13 @@ static const struct write_table write_tables[POST_TABLES] = {
 			"$4::bigint[], $5::integer[], $6::text[], $7::text[], $8::bigint[], "
 			"$9::bigint[], $10::bigint[], $11::text[], $12::bigint[], $13::text[], "
 			"$14::bigint[]) n (s, o, v, a, i, l, x, p, q, b, r, m, w, k)",
-		14},
+		"btibittbbbtbtb"},
 	[POST_SHARES] = {"INSERT INTO wasl.shares (store_id, order_id, version, affiliate_id, "
 			 "place, full_minor, share_minor, amount_minor, confirmed_minor, reason) "
 			 "SELECT * FROM unnest($1::bigint[], $2::text[], $3::integer[], "
 			 "$4::bigint[], $5::integer[], $6::bigint[], $7::bigint[], $8::bigint[], "
 			 "$9::bigint[], $10::text[])",
-		10},
+		"btibibbbbt"},
 	[POST_COMMISSIONS_NEW] =
 		{"INSERT INTO wasl.commissions (store_id, commission_id, order_id, "
 		 "affiliate_id, kind, state, currency, amount_minor, amount_confirmed_minor, "
@@ -85,34 +85,34 @@ static const struct write_table write_tables[POST_TABLES] = {
 		 "$6::text[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[], "
 		 "$11::bigint[], $12::text[], $13::integer[], $14::text[], $15::text[]) "
 		 "n (s, i, o, a, k, t, c, m, f, w, r, y, v, b, e)",
-			15},
+			"bbtbtttbbbbtitt"},
 	/* One text for each stage: prepared once, run for each that has rows. */
-	[POST_COMMISSIONS_MOVED] = {moved_sql, MOVED_COLUMNS},
-	[POST_COMMISSIONS_MOVED + 1] = {moved_sql, MOVED_COLUMNS},
-	[POST_COMMISSIONS_MOVED + 2] = {moved_sql, MOVED_COLUMNS},
-	[POST_COMMISSIONS_MOVED + 3] = {moved_sql, MOVED_COLUMNS},
+	[POST_COMMISSIONS_MOVED] = {moved_sql, MOVED_TYPES},
+	[POST_COMMISSIONS_MOVED + 1] = {moved_sql, MOVED_TYPES},
+	[POST_COMMISSIONS_MOVED + 2] = {moved_sql, MOVED_TYPES},
+	[POST_COMMISSIONS_MOVED + 3] = {moved_sql, MOVED_TYPES},
 	/* One statement for all: each transaction in it balances, and the accounts follow once. */
 	[POST_ENTRIES] = {"INSERT INTO wasl.entries (store_id, transaction_id, affiliate_id, "
 			  "currency, account, amount_minor, move, commission_id) "
 			  "SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], "
 			  "$4::text[], $5::text[], $6::bigint[], $7::text[], $8::bigint[])",
-		8},
+		"bbbttbtb"},
 	[POST_COUPON_USES] = {"INSERT INTO wasl.coupon_uses (store_id, order_id, coupon_id, "
 			      "customer) SELECT * FROM unnest($1::bigint[], $2::text[], "
 			      "$3::bigint[], $4::text[])",
-		4},
+		"btbt"},
 	[POST_COUPON_USES_MOVED] =
 		{"UPDATE wasl.coupon_uses u SET coupon_id = n.coupon_id, customer = n.customer, "
 		 "is_taken = n.is_taken FROM unnest($1::bigint[], $2::text[], $3::bigint[], "
 		 "$4::text[], $5::boolean[]) n (store_id, order_id, coupon_id, customer, is_taken) "
 		 "WHERE u.store_id = n.store_id AND u.order_id = n.order_id",
-			5},
+			"btbtf"},
 	[POST_GRANTS] = {"INSERT INTO wasl.grants (store_id, order_id, affiliate_id, rule_id, "
 			 "month, wish_minor, granted_minor, used_minor) SELECT s, o, a, r, "
 			 "m::date, w, g, u FROM unnest($1::bigint[], $2::text[], $3::bigint[], "
 			 "$4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[]) "
 			 "n (s, o, a, r, m, w, g, u)",
-		8},
+		"btbbtbbb"},
 	[POST_GRANTS_CHANGED] =
 		{"UPDATE wasl.grants g SET wish_minor = n.wish, granted_minor = n.granted, "
 		 "used_minor = n.used FROM unnest($1::bigint[], $2::text[], $3::bigint[], "
@@ -120,21 +120,21 @@ static const struct write_table write_tables[POST_TABLES] = {
 		 "affiliate_id, rule_id, wish, granted, used) WHERE g.store_id = n.store_id AND "
 		 "g.order_id = n.order_id AND g.affiliate_id = n.affiliate_id AND g.rule_id = "
 		 "n.rule_id",
-			7},
+			"btbbbbb"},
 	[POST_REVIEWS] = {"INSERT INTO wasl.reviews (store_id, order_id, reason) SELECT * "
 			  "FROM unnest($1::bigint[], $2::text[], $3::text[]) "
 			  "ON CONFLICT (store_id, order_id, reason) WHERE lifted_at IS NULL "
 			  "DO NOTHING",
-		3},
+		"btt"},
 	[POST_CLICK_LOSSES] = {"DELETE FROM wasl.click_wins w USING unnest($1::bigint[], "
 			       "$2::text[], $3::text[]) n (store_id, click_id, order_id) WHERE "
 			       "w.store_id = n.store_id AND w.click_id = n.click_id::uuid "
 			       "AND w.order_id = n.order_id",
-		3},
+		"btt"},
 	[POST_CLICK_WINS] = {"INSERT INTO wasl.click_wins (store_id, click_id, order_id, customer) "
 			     "SELECT s, c::uuid, o, k FROM unnest($1::bigint[], $2::text[], "
 			     "$3::text[], $4::text[]) n (s, c, o, k) ON CONFLICT DO NOTHING",
-		4},
+		"bttt"},
 };
 
 static void write_lines(struct batch *batch, const struct posting *posting,
@@ -146,11 +146,10 @@ static void write_click(
 	struct pg_table *table, const struct posting *posting, const uint8_t *click_id);
 static void add_time(struct pg_table *table, int64_t us);
 
-void post_write_init(struct batch *batch)
+void post_write_init(struct pg_table *tables)
 {
 	for (unsigned i = 0; i < POST_TABLES; i++)
-		pg_table_init(&batch->tables[i], write_tables[i].sql, write_tables[i].columns);
-	batch->has_tables = true;
+		pg_table_init(&tables[i], write_tables[i].sql, write_tables[i].types);
 }
 
 void post_write_event(struct batch *batch, const struct posting *posting, const char *effect,

@@ -97,7 +97,9 @@ bool quarantine_put(struct quarantine *quarantine, struct quarantine_put *put)
 	const struct str params[] = {str_from(store_id), put->record.event_id, {hash, sizeof(hash)},
 		str_from(received), str_from(put->code), str_from(put->detail), facts_hex, body_hex,
 		put->is_retried ? STR("retrying") : STR("waiting")};
-	const struct db_statement statement = {put_sql, params, sizeof(params) / sizeof(params[0])};
+	const struct db_statement statement = {.sql = put_sql,
+		.params = params,
+		.param_count = sizeof(params) / sizeof(params[0])};
 	put->owner = quarantine;
 	const bool is_asked = facts != NULL && body != NULL && !quarantine->is_stopped &&
 			      db_run(quarantine->config.db, &statement, 1, on_put, put);
@@ -172,7 +174,7 @@ static void on_timer(void *arg)
 	snprintf(after, sizeof(after), "%" PRId64, quarantine->last_id);
 	snprintf(limit, sizeof(limit), "%d", QUARANTINE_PAGE_MAX);
 	const struct str params[] = {str_from(after), str_from(limit)};
-	const struct db_statement page = {page_sql, params, 2};
+	const struct db_statement page = {.sql = page_sql, .params = params, .param_count = 2};
 	(void)db_run(quarantine->config.db, &look, 1, on_look, quarantine);
 	quarantine->is_asked = db_run(quarantine->config.db, &page, 1, on_page, quarantine);
 }
@@ -288,7 +290,8 @@ static void settle(struct retried *retried, bool is_posted, struct str code, str
 		quarantine_words(words, sizeof(words), detail);
 	const struct str params[] = {str_from(id), is_posted ? STR("true") : STR("false"), code,
 		detail.data != NULL ? str_from(words) : (struct str){0}};
-	const struct db_statement statement = {settle_sql, params, 4};
+	const struct db_statement statement = {
+		.sql = settle_sql, .params = params, .param_count = 4};
 	if (!retried->quarantine->is_stopped)
 		(void)db_run(retried->quarantine->config.db, &statement, 1, on_settled,
 			retried->quarantine);

@@ -27,8 +27,9 @@ void service_housekeep(void *arg)
 	const struct db_statement statements[] = {
 		{.sql = "SELECT set_config('lock_timeout', '" PARTITIONS_LOCK "', true)"},
 		{.sql = "SELECT wasl.make_body_partitions(2)"},
-		{"SELECT wasl.bodies_forget(now() - make_interval(secs => $1::bigint))", &param,
-			1}};
+		{.sql = "SELECT wasl.bodies_forget(now() - make_interval(secs => $1::bigint))",
+			.params = &param,
+			.param_count = 1}};
 	const int64_t now_us = loop_now_us(service->loop);
 	if (service->partitions_us == 0 || now_us - service->partitions_us > PARTITIONS_US)
 		db_run(service->read_db, statements, 3, on_partitions, service);

@@ -314,7 +314,8 @@ static bool run_query(struct stores *stores)
 			buf_addf(&ids, "%s%u", ids.len > 1 ? "," : "", ask->store_id);
 		buf_add_cstr(&ids, "}");
 		param = buf_str(&ids);
-		statement = (struct db_statement){some_sql, &param, 1};
+		statement =
+			(struct db_statement){.sql = some_sql, .params = &param, .param_count = 1};
 	}
 	const bool is_run = !ids.has_failed && db_run(stores->db, &statement, 1, on_rows, stores);
 	buf_release(&ids);

@@ -216,7 +216,7 @@ static void on_begin(void *arg)
 	char limit[NUMBER_TEXT_MAX];
 	snprintf(limit, sizeof(limit), "%u", TIMER_PAGE_MAX);
 	const struct str param = str_from(limit);
-	const struct db_statement page = {page_sql, &param, 1};
+	const struct db_statement page = {.sql = page_sql, .params = &param, .param_count = 1};
 	if (timer->is_stopped || timer->is_asked || timer->under_way > 0 ||
 		!post_is_up(timer->config.post))
 		return;
@@ -297,7 +297,8 @@ static void put_off(struct timer *timer, const struct post_item *item)
 	char store_id[NUMBER_TEXT_MAX];
 	snprintf(store_id, sizeof(store_id), "%" PRIu32, item->store_id);
 	const struct str params[] = {str_from(store_id), item->order_id};
-	const struct db_statement statement = {put_off_sql, params, 2};
+	const struct db_statement statement = {
+		.sql = put_off_sql, .params = params, .param_count = 2};
 	timer->counts.put_off++;
 	if (!timer->is_stopped && db_run(timer->db, &statement, 1, on_put_off, timer))
 		timer->has_got_on = true;
