@@ -192,6 +192,21 @@ class Waiting(Case):
         self.posted([*range(1, 12), 100])
         self.emptied()
 
+    def test_no_connection_is_left_for_it(self):
+        def limit(count):
+            running.sql("ALTER ROLE wasl_attributor CONNECTION LIMIT %d; SELECT pg_terminate_backend(pid) FROM "
+                        "pg_stat_activity WHERE usename = 'wasl_attributor'" % count, "superuser")
+
+        self.addCleanup(limit, -1)
+        limit(0)
+        stack.wait_until(lambda: "postgres" in stack.request(self.daemon.url("admin"), "GET", "/readyz").json()["degraded"],
+                         what="it knows")
+        self.accepted(self.send(1))
+        self.until(lambda: "too many connections for role" in running.log("postgres"), "it has tried")
+        limit(-1)
+        self.posted([1])
+        self.emptied()
+
     def test_a_report_on_old_bodies_holds_up_no_order(self):
         running.sql("CREATE TABLE IF NOT EXISTS wasl.event_bodies_2020_02 PARTITION OF wasl.event_bodies FOR VALUES FROM "
                     "('2020-02-01 00:00:00+00') TO ('2020-03-01 00:00:00+00')")
