@@ -3,7 +3,6 @@
 
 import signal
 import threading
-import time
 import unittest
 
 import stack
@@ -13,7 +12,7 @@ from trackerlib import HUMAN, Tracker
 
 SENDERS = 8
 CHANGES = 4
-BETWEEN_S = 0.3
+BETWEEN = 30  # answers from one change to the next
 
 
 class Load:
@@ -33,6 +32,11 @@ class Load:
         self.is_over.set()
         for thread in self.threads:
             thread.join()
+
+    def go_on(self):
+        """Returns after some more answers, or a fault."""
+        goal = len(self.answers) + BETWEEN
+        wait_until(lambda: self.faults or len(self.answers) >= goal, what="answers")
 
     def run(self, number):
         count = 0
@@ -62,11 +66,11 @@ class TrackerHandover(unittest.TestCase):
             link = tracker.link()
             with Load(lambda _: tracker.get(link)) as load:
                 for workers in (1, 3, 2, 1)[:CHANGES]:
-                    time.sleep(BETWEEN_S)
+                    load.go_on()
                     before = self.next_process(tracker, workers=workers)
                     before.send_signal(signal.SIGTERM)
                     self.assertEqual(before.wait(stack.WAIT_LIMIT_S), 0)
-                time.sleep(BETWEEN_S)
+                load.go_on()
             self.assertEqual(load.faults, [])
             self.assertGreater(len(load.answers), 100)
             clicks = [tracker.open_answer(answer) for answer in load.answers]
@@ -146,14 +150,14 @@ class AttributorHandover(unittest.TestCase):
             try:
                 with Load(send) as load:
                     for _ in range(CHANGES // 2):
-                        time.sleep(BETWEEN_S)
+                        load.go_on()
                         following = Attributor(running, takeover="on", state_dir=first.folder, listen=address(url),
                                                admin_listen=address(admin))
                         processes.append(following)
                         wait_until(lambda: "listener=public" in following.log(), what="the next one listens")
                         processes[-2].process.send_signal(signal.SIGTERM)
                         self.assertEqual(processes[-2].exit_code(), 0)
-                    time.sleep(BETWEEN_S)
+                    load.go_on()
                 self.assertEqual(stack.request(admin, "GET", "/readyz").status, 200)
             finally:
                 for process in processes:
