@@ -112,15 +112,12 @@ $(BIN)/test/wasl-attributor: LIBS = $(LIBS_common) $(LIBS_pg)
 $(BIN)/test/wasl-attributor: $(OUT)/test/attributor/failpoint.o $(OUT)/attributor/main.o \
 	$(filter-out $(OUT)/attributor/failpoint.o,$(ATTRIBUTOR_OBJS)) $(OUT)/libcommon.a
 	$(LINK)
-# A clock that is behind, to be preloaded: yesterday's clicks.
-$(BIN)/test/past.so: tests/bench/past.c Makefile
-	@mkdir -p $(@D) && echo "  LINK  $@" && $(CC) -std=c11 $(WARN) -O2 $(CFLAGS) -shared -fPIC -o $@ $<
 # What black-box tests preload into the daemons.
 PRELOADED := $(patsubst tests/black/%.c,$(BIN)/test/%.so,$(wildcard tests/black/*.c))
 $(BIN)/test/%.so: tests/black/%.c Makefile
 	@mkdir -p $(@D) && echo "  CC    $<"
 	@$(CC) -std=c11 -D_GNU_SOURCE $(WARN) -O2 -fPIC -shared $(CPPFLAGS) $(CFLAGS) -o $@ $<
-test-programs: $(BIN)/test/wasl-attributor $(BIN)/test/past.so $(PRELOADED)
+test-programs: $(BIN)/test/wasl-attributor $(PRELOADED)
 
 # Unit tests: Check, one binary a module, named after its wing.
 UNIT := $(patsubst %.c,$(OUT)/%,$(wildcard tests/unit/*/test_*.c))

@@ -2,8 +2,8 @@
 """Everybody's clicks, over HTTP: those of today to the stack's own tracker, those of earlier days to trackers whose
 clock is behind by so much. The tokens in their Location headers are what the orders carry."""
 
-import os
 import pathlib
+import struct
 import subprocess
 import tempfile
 import time
@@ -54,9 +54,8 @@ class PastTracker:
         (self.dir / "conf").touch(0o600)
         (self.dir / "conf").write_text("".join(line + "\n" for line in config if line.split(" ")[0] not in
                                                ("listen", "admin-listen", "state-dir")))
-        shift = {"LD_PRELOAD": str(stack.programs() / "test" / "past.so"),
-                 "WASL_PAST_S": str(days * bazaar.DAY_S),
-                 "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+        (self.dir / "clock").write_bytes(struct.pack("=q", -days * bazaar.DAY_S * 1000000))
+        shift = stack.preload("clock_step", {"WASL_TEST_CLOCK": str(self.dir / "clock")})
         with open(self.dir / "log", "wb") as log:
             self.process = subprocess.Popen(
                 [stack.programs() / "wasl-tracker", "--config", self.dir / "conf", "--listen", "127.0.0.1:0",
