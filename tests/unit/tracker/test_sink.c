@@ -250,22 +250,50 @@ START_TEST(click_without_redis_is_in_the_spool_at_once)
 }
 END_TEST
 
-START_TEST(refused_clicks_are_in_the_spool_at_once)
+START_TEST(refused_clicks_are_in_the_spool_at_once_each_refusal_told_apart)
 {
-	static const char *const refusals[] = {"-OOM x\r\n", "-READONLY x\r\n", "-MISCONF x\r\n",
-		"-LOADING x\r\n", "-NOREPLICAS x\r\n", "-NOAUTH x\r\n", "-WRONGPASS x\r\n",
-		"-BUSY x\r\n", "-MASTERDOWN x\r\n", "-WRONGTYPE x\r\n", "-NOPERM x\r\n",
-		"-CLUSTERDOWN x\r\n", "-WHATEVER\r\n", "+OK\r\n", "$-1\r\n", "*0\r\n",
-		"garbage\r\n", "*1\r\n$5\r\nab\r\n"};
+	static const struct {
+		const char *reply;
+		enum redis_error error;
+	} refusals[] = {
+		{"-OOM x\r\n", REDIS_ERROR_OOM},
+		{"-READONLY x\r\n", REDIS_ERROR_READONLY},
+		{"-MISCONF x\r\n", REDIS_ERROR_MISCONF},
+		{"-LOADING x\r\n", REDIS_ERROR_LOADING},
+		{"-NOREPLICAS x\r\n", REDIS_ERROR_NOREPLICAS},
+		{"-MASTERDOWN x\r\n", REDIS_ERROR_MASTERDOWN},
+		{"-NOAUTH x\r\n", REDIS_ERROR_NOAUTH},
+		{"-WRONGPASS x\r\n", REDIS_ERROR_WRONGPASS},
+		{"-NOPERM x\r\n", REDIS_ERROR_NOPERM},
+		{"-BUSY x\r\n", REDIS_ERROR_BUSY},
+		{"-WRONGTYPE x\r\n", REDIS_ERROR_WRONGTYPE},
+		{"-MOVED 1 a:1\r\n", REDIS_ERROR_CLUSTER},
+		{"-ASK 1 a:1\r\n", REDIS_ERROR_CLUSTER},
+		{"-CLUSTERDOWN x\r\n", REDIS_ERROR_CLUSTER},
+		{"-TRYAGAIN x\r\n", REDIS_ERROR_CLUSTER},
+		{"-EXECABORT x\r\n", REDIS_ERROR_EXECABORT},
+		{"-WHATEVER\r\n", REDIS_ERROR_OTHER},
+		{"garbage\r\n", REDIS_ERROR_PROTOCOL},
+		/* No error for Redis, and no answer to what was asked: not counted as one. */
+		{"+OK\r\n", REDIS_ERROR_COUNT},
+		{"$-1\r\n", REDIS_ERROR_COUNT},
+		{"*0\r\n", REDIS_ERROR_COUNT},
+		{"*1\r\n$5\r\nab\r\n", REDIS_ERROR_COUNT},
+	};
 	for (unsigned i = 0; i < COUNT_OF(refusals); i++) {
 		memset(fake.told, 0, sizeof(fake.told));
 		fake.put = fake.records = 0;
 		start();
 		run_until(is_up);
-		fake.refusal = refusals[i];
+		fake.refusal = refusals[i].reply;
 		put(5);
 		run_until(is_told);
-		ck_assert_msg(fake.told[STORED_SPOOL] == 5, "%s", refusals[i]);
+		ck_assert_msg(fake.told[STORED_SPOOL] == 5, "%s", refusals[i].reply);
+		struct sink_status status;
+		sink_status(fake.sink, &status);
+		if (refusals[i].error < REDIS_ERROR_COUNT)
+			ck_assert_msg(stats_get(&status.redis->errors[refusals[i].error]) > 0, "%s",
+				refusals[i].reply);
 		fake.refusal = NULL;
 		end();
 	}
@@ -314,7 +342,7 @@ START_TEST(more_than_a_group_takes_are_told_unsafe_at_once)
 END_TEST
 
 SUITE_MAIN("sink", click_is_told_when_redis_has_it, click_without_redis_is_in_the_spool_at_once,
-	refused_clicks_are_in_the_spool_at_once,
+	refused_clicks_are_in_the_spool_at_once_each_refusal_told_apart,
 	hundred_thousand_under_way_when_the_connection_breaks_are_told_once,
 	hundred_thousand_under_way_at_the_end_are_told_once,
 	more_than_a_group_takes_are_told_unsafe_at_once)
