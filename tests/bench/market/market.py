@@ -43,7 +43,7 @@ def main():
     began, faults = time.monotonic(), reckon.Faults()
     market = bazaar.Bazaar(seed, scale)
     tale = story.Story(market, seed)
-    print("%-10s seed %d, scale %g, all of it SHA-256 %s" % ("market", seed, scale, tale.digest()))
+    print("%-10s seed %d, scale %g, SHA-256 %s" % ("market", seed, scale, tale.digest()))
     tell_mix(market, tale)
     with stack.Stack(SETTINGS) as running:
         set_up(running, market)
@@ -67,8 +67,9 @@ def main():
 def tell_mix(market, tale):
     for name in ("fate", "evidence"):
         drawn = collections.Counter(getattr(order, name) for order in market.orders).most_common()
-        print("%-10s %s" % (name, ", ".join("%s %.1f %%" % (word, 100 * n / len(market.orders)) for word, n in drawn)))
-    print("%-10s %d stores, %d products, %d users, %d of them affiliates, %d orders; %d webhooks, %d of them repeats" % (
+        print("%-10s %s; in hundredths" % (name, ", ".join("%s %.1f" % (word, 100 * n / len(market.orders))
+                                                           for word, n in drawn)))
+    print("%-10s %d stores, %d products, %d users (%d affiliates), %d orders; %d webhooks (%d repeats)" % (
         "size", len(market.stores), len(market.products), len(market.affiliates) + len(market.buyers),
         len(market.affiliates), len(market.orders), len(tale.sent) + len(tale.late),
         len(tale.sent) - len(set(tale.sent))), flush=True)

@@ -49,9 +49,9 @@ class Progress:
             return
         took_s = time.monotonic() - self.began
         after = cpu_by_program(self.running)
-        cost = ", ".join("%s %d" % (name, (after[name] - before) / max(1, self.done))
+        cost = ", ".join("%s %d" % (name, max(0, after[name] - before) / max(1, self.done))
                          for name, before in self.cpu_us.items())
-        print("%-10s %d in %d s, %d a second; CPU of each, in µs: %s" % (
+        print("%-10s %d in %d s, %d a second; CPU µs of one: %s" % (
             self.what, self.done, took_s, self.done / max(1e-9, took_s), cost), flush=True)
 
 
@@ -67,4 +67,4 @@ def count_cpu(running):
     own = os.times()
     return {"tracker": benchlib.cpu_us(running.pid("tracker")), "attributor": benchlib.cpu_us(running.pid("attributor")),
             "Redis": benchlib.cpu_us(running.pid("redis")), "Postgres": pgorders.postgres_cpu_us(running),
-            "this script": sum(own[:4]) * 1e6}
+            "script": sum(own[:4]) * 1e6}

@@ -160,7 +160,7 @@ def verify(running, faults):
     after = cpu_by_program(running)
     print("%-10s %s, %.0f s; CPU: waslctl %.1f s, Postgres %.1f s" % (
         "verify", lines[0] if lines else "exit %d" % done.rc, time.monotonic() - began,
-        *((after[name] - cpu_us[name]) / 1e6 for name in ("this script", "Postgres"))))
+        *((after[name] - cpu_us[name]) / 1e6 for name in ("script", "Postgres"))))
 
 
 def first_pages(running):
