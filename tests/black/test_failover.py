@@ -10,7 +10,6 @@ import subprocess
 import threading
 import unittest
 
-import stack
 from stack import Redis, RedisError, wait_until
 from trackerlib import WINDOW_S, Tracker, free_port
 
