@@ -35,6 +35,7 @@ const struct command key_commands[] = {
 };
 
 static bool find_slot(const struct call *call, const struct ring *ring, unsigned *slot);
+static bool seals_nothing(struct call *call, unsigned slot);
 static int oldest_revoked(const struct keyring *keyring);
 static bool add_key(const struct call *call, struct ring *ring, unsigned slot);
 static bool activate(struct call *call, struct ring *ring, unsigned slot);
@@ -120,38 +121,53 @@ static enum call_exit key_revoke(struct call *call)
 {
 	struct ring ring;
 	unsigned slot = 0;
-	char slot_text[SLOT_TEXT_MAX];
-	struct db_rows *rows = NULL;
 	enum call_exit code = CALL_FAILED;
 	if (!call_db(call, &code) || !ring_open(call, &ring, RING_CHANGE, &code))
 		return code;
 	code = CALL_FAILED;
-	if (!take_slot(call, &ring, &slot))
-		goto out;
+	if (take_slot(call, &ring, &slot)) {
+		if (ring.keyring.active == (int)slot) {
+			call_fail(call, "slot %u is the active one: activate another first", slot);
+		} else if (seals_nothing(call, slot)) {
+			ring.keyring.keys[slot].state = KEY_REVOKED;
+			if (store_ring(call, &ring))
+				code = tell(call, &ring, slot);
+		}
+	}
+	ring_close(&ring);
+	return code;
+}
+
+/* Says what the slot still seals and could not be opened any more. */
+static bool seals_nothing(struct call *call, unsigned slot)
+{
+	char slot_text[SLOT_TEXT_MAX];
 	snprintf(slot_text, sizeof(slot_text), "%u", slot);
-	rows = call_query(call,
-		"SELECT count(*), min(store_id) FROM wasl.stores WHERE get_byte(secret_current, 0) "
-		"= "
-		"$1::integer OR get_byte(secret_previous, 0) = $1::integer",
+	struct db_rows *const rows = call_query(call,
+		"SELECT count(*) FILTER (WHERE event IS NULL), min(store) FILTER (WHERE event IS "
+		"NULL), count(event), min(event) FROM (SELECT store_id, NULL::bigint FROM "
+		"wasl.stores WHERE get_byte(secret_current, 0) = $1::integer OR "
+		"get_byte(secret_previous, 0) = $1::integer UNION ALL SELECT store_id, "
+		"quarantine_id FROM wasl.quarantine WHERE state IN ('waiting', 'retrying') AND "
+		"(get_byte(sealed_facts, 0) = $1::integer OR get_byte(sealed_body, 0) = "
+		"$1::integer)) AS sealed (store, event)",
 		DB_ARGS(slot_text));
 	if (rows == NULL)
-		goto out;
-	if (ring.keyring.active == (int)slot)
-		call_fail(call, "slot %u is the active one: activate another first", slot);
-	else if (*db_cell(rows, 0, 0) != '0')
+		return false;
+	const bool has_events = *db_cell(rows, 0, 2) != '0',
+		   has_stores = *db_cell(rows, 0, 0) != '0';
+	if (has_events)
+		call_fail(call,
+			"slot %u still seals %s events in quarantine, %s for one: retry or drop "
+			"them first",
+			slot, db_cell(rows, 0, 2), db_cell(rows, 0, 3));
+	else if (has_stores)
 		call_fail(call,
 			"slot %u still seals the secrets of %s stores, store %s for one: activate "
 			"another slot again",
 			slot, db_cell(rows, 0, 0), db_cell(rows, 0, 1));
-	else {
-		ring.keyring.keys[slot].state = KEY_REVOKED;
-		if (store_ring(call, &ring))
-			code = tell(call, &ring, slot);
-	}
-out:
 	db_rows_free(rows);
-	ring_close(&ring);
-	return code;
+	return !has_events && !has_stores;
 }
 
 /* The new key is in the file, valid, before anything is sealed with it. */

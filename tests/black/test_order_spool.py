@@ -250,6 +250,22 @@ class Quarantine(Case):
         self.assertEqual(self.quarantined()["code"], "webhook_id_reused")
         self.assertEqual(self.shop.rows(self.name + "-1"), [])
 
+    def test_the_key_that_seals_one_is_not_revoked(self):
+        self.accepted(self.shop.send(self.order(13), self.name))
+        self.quarantined()
+        waiting = [one["quarantine_id"] for one in running.ctl("quarantine", "list")["data"]]
+        ring = pathlib.Path(running.dir, "revoking")
+        ring.write_text(pathlib.Path(running.env["WASL_KEYRING"]).read_text().replace("active", "valid")
+                        + "1 active %s\n" % ("5e" * 32))
+        ring.chmod(0o600)
+        refused = running.waslctl("key", "revoke", 0, env={"WASL_KEYRING": str(ring)})
+        self.assertEqual(refused.rc, 1, refused)
+        self.assertIn("still seals %d events in quarantine, %d for one" % (len(waiting), min(waiting)), refused.err)
+        for quarantine_id in waiting:
+            running.ctl("quarantine", "drop", quarantine_id, "--reason", "a test of the key")
+        refused = running.waslctl("key", "revoke", 0, env={"WASL_KEYRING": str(ring)})
+        self.assertIn("still seals the secrets", refused.err)
+
     def test_rows_can_be_changed_by_nobody(self):
         self.accepted(self.shop.send(self.order(13), self.name))
         self.quarantined()
