@@ -3,7 +3,8 @@
 """User-space memory of an idle keep-alive connection, of the tracker and of nginx.
 
 idle_bytes: growth of the process's anonymous memory (smaps_rollup) from 500 to 5,500 open connections, each of which
-has had one redirect and then rests, divided by 5,000. The first 500 pay for what a process sets up once. What nginx
+has had one redirect and then rests, divided by 5,000. A second of load before, and the first 500, pay for what a process
+sets up once and for the clicks of the last seconds, which the tracker remembers whoever sent them. What nginx
 allots for all connections at its start (some 420 bytes each) is in neither figure. Both have one worker. New
 processes each round, in turn; the connections come from 250 loopback addresses."""
 
@@ -17,6 +18,7 @@ import stack
 from benchlib import Nginx
 from trackerlib import Tracker
 
+LOAD_S = 1
 WARM = 500
 MORE = 5000
 ADDRESSES = 250
@@ -48,6 +50,7 @@ def is_whole(answer):
 
 def bytes_per_connection(pid, url, path):
     request = stack.encode_request(urllib.parse.urlsplit(url).netloc, "GET", path, benchlib.HEADERS)
+    benchlib.load(url, path, LOAD_S)
     peers = [open_one(url, request, number) for number in range(WARM)]
     time.sleep(REST_S)
     before = benchlib.anonymous_bytes(pid)
