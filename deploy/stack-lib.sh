@@ -11,6 +11,7 @@ readonly KILL_GRACE_S=5       # after SIGKILL
 readonly POLL_S=0.02
 readonly PORT_TRIES=20
 readonly PORT_LOWEST=15000    # below it live services that people install
+readonly PORT_FOLDER=/tmp/wasl-ports-$EUID # a file for each port that a stack has
 readonly LOG_TAIL_LINES=15
 readonly PORT_BUSY='Address already in use|could not bind'
 
@@ -120,12 +121,32 @@ fail_with_log() { # SERVICE TEXT
 	exit 1
 }
 
-# A loopback port below those that the kernel hands out by itself; whether it is free shows when it is bound.
+# A loopback port below those that the kernel hands out by itself, and of no other stack, running or with a service
+# stopped; whether it is free otherwise shows when it is bound.
 random_port() {
-	local above
+	local above port tries
 	read -r above _ </proc/sys/net/ipv4/ip_local_port_range || above=32768
 	((above > PORT_LOWEST + 1000)) || above=32768
-	printf '%d' $((PORT_LOWEST + (RANDOM * 32768 + RANDOM) % (above - PORT_LOWEST)))
+	mkdir -p -m 700 "$PORT_FOLDER" 2>/dev/null
+	for ((tries = 0; tries < PORT_TRIES; tries++)); do
+		port=$((PORT_LOWEST + SRANDOM % (above - PORT_LOWEST)))
+		if reserve_port "$port"; then break; fi
+	done
+	printf '%d' "$port"
+}
+
+# A port is its stack's as long as the file that its reservation names is there. Without the folder there are none.
+reserve_port() {
+	local owner file=$PORT_FOLDER/$1
+	[[ -d $PORT_FOLDER && -O $PORT_FOLDER ]] || return 0
+	if { read -r owner <"$file"; } 2>/dev/null && [[ ! -e $owner ]]; then rm -f "$file"; fi
+	(set -o noclobber && printf '%s\n' "$DIR/temp" >"$file") 2>/dev/null
+}
+
+forget_ports() {
+	local file
+	grep -lxF -- "$DIR/temp" "$PORT_FOLDER"/* 2>/dev/null | while read -r file; do rm -f "$file"; done
+	return 0
 }
 
 # start_on_free_port SERVICE READY CONFIGURE SPAWN: calls CONFIGURE PORT and SPAWN until the service's log says

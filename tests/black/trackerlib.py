@@ -36,11 +36,19 @@ CLASSES = ("human", "suspect", "preview", "prefetch", "bot", "head")
 
 
 def free_port():
-    """Below those that the kernel gives to connections, which would take it while its server is down."""
+    """Below those that the kernel gives to connections, and none of deploy/stack's, as both would take it while its
+    server is down; kept for this process in the same folder."""
     above = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    folder = pathlib.Path("/tmp/wasl-ports-%d" % os.geteuid())
+    folder.mkdir(mode=0o700, exist_ok=True)
     while True:
         port = random.randrange(PORT_LOWEST, above if above > PORT_LOWEST + 1000 else 32768)
+        kept = folder / str(port)
         with socket.socket() as probe, contextlib.suppress(OSError):
+            if kept.exists() and not os.path.exists(kept.read_text().strip()):
+                kept.unlink()
+            with open(kept, "x", encoding="ascii") as file:
+                file.write("/proc/%d\n" % os.getpid())
             probe.bind(("127.0.0.1", port))
             return port
 
