@@ -127,7 +127,7 @@ random_port() {
 	local above port tries
 	read -r above _ </proc/sys/net/ipv4/ip_local_port_range || above=32768
 	((above > PORT_LOWEST + 1000)) || above=32768
-	mkdir -p -m 700 "$PORT_FOLDER" 2>/dev/null
+	mkdir -m 700 "$PORT_FOLDER" 2>/dev/null
 	for ((tries = 0; tries < PORT_TRIES; tries++)); do
 		port=$((PORT_LOWEST + SRANDOM % (above - PORT_LOWEST)))
 		if reserve_port "$port"; then break; fi
