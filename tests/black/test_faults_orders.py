@@ -5,7 +5,6 @@ import concurrent.futures
 import itertools
 import os
 import random
-import signal
 import threading
 import time
 import unittest
@@ -171,7 +170,7 @@ class Death(Case):
                     running.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                                 "WHERE application_name LIKE 'wasl-attributor post%'", "superuser")
                 else:
-                    running.signal("attributor", signal.SIGKILL)
+                    running.kill("attributor")
                     running.start_service("attributor")
 
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
