@@ -5,7 +5,7 @@
 # The record, $DIR/pids, holds a line "SERVICE PID START" for each process, START being field 22 of
 # /proc/PID/stat (clock ticks since boot): a number that was given to another process since does not match.
 
-readonly START_LIMIT_S=120     # one service, from its start to its first sign of life
+readonly START_LIMIT_S=120    # one service, from its start to its first sign of life
 readonly STOP_GRACE_S=10      # after the polite signal
 readonly KILL_GRACE_S=5       # after SIGKILL
 readonly POLL_S=0.02

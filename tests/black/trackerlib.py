@@ -26,6 +26,7 @@ HUMAN = ("Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605
          "Mobile/15E148 BytedanceWebview/d8a21c6 trill_34.9.0 JsSdk/2.0 Region/EG")
 START_LIMIT_S = 60
 PORT_LOWEST = 15000  # below it live services that people install
+PORT_TRIES = 1000
 
 STORE, PRODUCT, PAUSED, ORPHAN = 7, 100, 101, 102
 AFFILIATE, SUSPENDED, UNKNOWN = 5, 6, 999
@@ -41,7 +42,7 @@ def free_port():
     above = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     folder = pathlib.Path("/tmp/wasl-ports-%d" % os.geteuid())
     folder.mkdir(mode=0o700, exist_ok=True)
-    while True:
+    for _ in range(PORT_TRIES):
         port = random.randrange(PORT_LOWEST, above if above > PORT_LOWEST + 1000 else 32768)
         kept = folder / str(port)
         with socket.socket() as probe, contextlib.suppress(OSError):
@@ -51,6 +52,7 @@ def free_port():
                 file.write("/proc/%d\n" % os.getpid())
             probe.bind(("127.0.0.1", port))
             return port
+    raise AssertionError("no free port in %d tries, or %s is not ours" % (PORT_TRIES, folder))
 
 
 class Tracker:
