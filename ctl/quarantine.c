@@ -12,7 +12,8 @@
 #include "ring.h"
 #include "timestamp.h"
 
-#define REASON_MAX  1000           /* bytes, as the schema allows them */
+#define REASON_MAX  1000 /* bytes, as the schema allows them */
+#define NO_REASON   "no reason given"
 #define CONTEXT_MAX 320            /* "event <store> <webhook-id>" */
 #define WAIT_US     (5 * US_PER_S) /* for an attributor's next look */
 #define LOOK_US     (100 * US_PER_MS)
@@ -36,7 +37,7 @@ static const struct option_spec list_options[] = {
 	{0},
 };
 static const struct option_spec drop_options[] = {
-	{"reason", OPTION_TEXT, true, "TEXT", "why, in words; kept for ever"},
+	{"reason", OPTION_TEXT, false, "TEXT", "why, in words; kept for ever"},
 	{0},
 };
 
@@ -53,7 +54,7 @@ const struct command quarantine_commands[] = {
 };
 
 static json_t *read_object(struct call *call);
-static bool is_retrying(json_t *object);
+static bool is_in(const json_t *object, const char *state);
 static json_t *open_body(
 	struct call *call, const char *store_id, const char *event_id, const char *sealed_hex);
 
@@ -100,7 +101,8 @@ static enum call_exit quarantine_show(struct call *call)
 	return out_object(call, object);
 }
 
-/* Shown as it stands after the next attempt, if one comes soon. */
+/* Shown as it stands after the next attempt, if one comes soon; failed when it was refused again.
+ */
 static enum call_exit quarantine_retry(struct call *call)
 {
 	enum call_exit code = CALL_FAILED;
@@ -112,14 +114,18 @@ static enum call_exit quarantine_retry(struct call *call)
 		return CALL_FAILED;
 	const int64_t until_us = clock_mono_us() + WAIT_US;
 	json_t *object = read_object(call);
-	while (object != NULL && is_retrying(object) && clock_mono_us() < until_us) {
+	while (object != NULL && is_in(object, "retrying") && clock_mono_us() < until_us) {
 		json_decref(object);
 		usleep(LOOK_US);
 		object = read_object(call);
 	}
-	if (object != NULL && is_retrying(object))
+	if (object == NULL)
+		return CALL_FAILED;
+	const bool is_refused = is_in(object, "waiting");
+	if (is_in(object, "retrying"))
 		fprintf(stderr, "waslctl: it is tried once an attributor runs\n");
-	return object != NULL ? out_object(call, object) : CALL_FAILED;
+	code = out_object(call, object);
+	return is_refused ? call_fail(call, "it was refused again, and waits") : code;
 }
 
 static enum call_exit quarantine_drop(struct call *call)
@@ -129,8 +135,9 @@ static enum call_exit quarantine_drop(struct call *call)
 		return CALL_USAGE;
 	if (!call_db(call, &code))
 		return code;
+	const char *const reason = call_text(call, "reason");
 	if (!call_run(call, "SELECT wasl.quarantine_drop($1::bigint, $2)",
-		    DB_ARGS(call->operands[0], call_text(call, "reason"))))
+		    DB_ARGS(call->operands[0], reason != NULL ? reason : NO_REASON)))
 		return CALL_FAILED;
 	json_t *const object = read_object(call);
 	return object != NULL ? out_object(call, object) : CALL_FAILED;
@@ -152,10 +159,10 @@ static json_t *read_object(struct call *call)
 	return object;
 }
 
-static bool is_retrying(json_t *object)
+static bool is_in(const json_t *object, const char *state)
 {
-	const char *const state = json_string_value(json_object_get(object, "state"));
-	return state != NULL && strcmp(state, "retrying") == 0;
+	const char *const text = json_string_value(json_object_get(object, "state"));
+	return text != NULL && strcmp(text, state) == 0;
 }
 
 /* Null when it is gone, or when no key opens it, which stderr tells. */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Events that Postgres cannot take: safe on disk, answered 202, posted once when it is back; or in quarantine."""
 
+import json
 import pathlib
 import subprocess
 import time
@@ -214,8 +215,9 @@ class Quarantine(Case):
         row = self.quarantined()
         shown = running.ctl("quarantine", "show", row["quarantine_id"])
         self.assertEqual(shown["body"], event)
-        again = running.ctl("quarantine", "retry", row["quarantine_id"])
-        self.assertEqual((again["state"], again["code"]), ("waiting", "P0001"))
+        again = running.waslctl("quarantine", "retry", row["quarantine_id"], "--json")
+        self.assertEqual((again.rc, again.err.count("\n")), (1, 1), again)
+        self.assertEqual([json.loads(again.out)[name] for name in ("state", "code")], ["waiting", "P0001"])
         self.mend()
         self.assertEqual(running.ctl("quarantine", "retry", row["quarantine_id"])["state"], "posted")
         self.assertEqual(self.shop.rows(self.name + "-13"), [(self.shop.affiliate, "pending", "10.00")])
@@ -226,7 +228,7 @@ class Quarantine(Case):
     def test_dropped_never_takes_effect(self):
         self.accepted(self.shop.send(self.order(13), self.name))
         row = self.quarantined()
-        self.assertEqual(running.waslctl("quarantine", "drop", row["quarantine_id"]).rc, 2)
+        self.assertEqual(running.waslctl("quarantine", "drop", row["quarantine_id"], "--reason", "").rc, 2)
         dropped = running.ctl("quarantine", "drop", row["quarantine_id"], "--reason", "a test of the shop")
         self.assertEqual((dropped["state"], dropped["reason"]), ("dropped", "a test of the shop"))
         self.mend()
@@ -235,6 +237,11 @@ class Quarantine(Case):
         self.assertEqual(self.shop.rows(self.name + "-13"), [])
         listed = running.ctl("quarantine", "list", "--store", self.shop.id, "--all")["data"]
         self.assertEqual([one["state"] for one in listed], ["dropped"])
+
+    def test_dropped_without_a_word(self):
+        self.accepted(self.shop.send(self.order(13), self.name))
+        dropped = running.ctl("quarantine", "drop", self.quarantined()["quarantine_id"])
+        self.assertEqual((dropped["state"], dropped["reason"]), ("dropped", "no reason given"))
 
     def test_another_body_under_a_spooled_id_is_quarantined(self):
         running.stop_service("postgres")
