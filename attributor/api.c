@@ -38,7 +38,6 @@ static struct api_call *call_new(struct api *api, struct conn_server *server, st
 static void call_read(struct api_call *call, const struct http_request *request);
 static void call_free(struct api_call *call);
 static void refuse(struct api_call *call, const struct problem *problem);
-static struct api_trusted *trusted_slot(struct api *api, const uint8_t *hash);
 static void key_ask(struct api_call *call);
 static void on_key(const struct db_result *result, void *arg);
 static bool scope_parse(struct str text, enum api_scope *scope);
@@ -130,14 +129,7 @@ void api_request(struct api *api, struct conn_server *server, struct conn_ref re
 		return;
 	}
 	call_read(call, request);
-	const struct api_trusted *const trusted = trusted_slot(api, call->key_hash);
-	if (trusted->until_us > loop_now_us(api->loop) &&
-		str_equal_secret(trusted->hash, call->key_hash, SEAL_HASH_BYTES)) {
-		call->caller = trusted->caller;
-		call_begin(call);
-	} else {
-		key_ask(call);
-	}
+	key_ask(call);
 }
 
 void api_call_answer(struct api_call *call, const char *content_type, const struct buf *body,
@@ -300,11 +292,6 @@ static void refuse(struct api_call *call, const struct problem *problem)
 
 /* ---- keys ---- */
 
-static struct api_trusted *trusted_slot(struct api *api, const uint8_t *hash)
-{
-	return &api->trusted[hash[0] % API_KEYS_TRUSTED];
-}
-
 static void key_ask(struct api_call *call)
 {
 	char text[HASH_TEXT_LEN] = "\\x";
@@ -328,10 +315,6 @@ static void on_key(const struct db_result *result, void *arg)
 		return;
 	}
 	call->caller.id = (uint32_t)db_rows_int(rows, 0, 1);
-	struct api_trusted *const trusted = trusted_slot(call->api, call->key_hash);
-	memcpy(trusted->hash, call->key_hash, SEAL_HASH_BYTES);
-	trusted->caller = call->caller;
-	trusted->until_us = loop_now_us(call->api->loop) + API_KEY_TRUST_US;
 	call_begin(call);
 }
 

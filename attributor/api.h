@@ -7,8 +7,8 @@
  * POST /v1/links  {"affiliate_id":…,"product_id":…,"campaign_id":…}
  *
  * `Authorization: Bearer wasl_…`. Without a good key 401, outside its scope 404. Errors are
- * problem+json. A key is looked up by its SHA-256 and believed for API_KEY_TRUST_US, so that one
- * that is revoked opens nothing later than that. */
+ * problem+json. A key is looked up by its SHA-256 for every call, so that one that is revoked opens
+ * nothing from then on. */
 #ifndef WASL_API_H
 #define WASL_API_H
 
@@ -22,10 +22,9 @@
 #include "keyring.h"
 #include "loop.h"
 
-#define API_BODY_MAX     4096 /* of POST /v1/links */
-#define API_CALLS_MAX    200  /* under way; more are answered 503. Fewer than DB_QUEUE_MAX */
-#define API_KEY_TRUST_US (2000 * INT64_C(1000))
-#define API_ANSWER_MAX   (16u << 20) /* 1,000 commissions of 1.5 KB, each byte escaped to six */
+#define API_BODY_MAX   4096        /* of POST /v1/links */
+#define API_CALLS_MAX  200         /* under way; more are answered 503. Fewer than DB_QUEUE_MAX */
+#define API_ANSWER_MAX (16u << 20) /* 1,000 commissions of 1.5 KB, each byte escaped to six */
 
 /* Route, and its name in wasl_http_requests_total{route}. */
 #define API_ROUTES(X)                     \

@@ -12,7 +12,6 @@
 
 #define API_MAGIC         0x61706921u
 #define API_CALL_MAGIC    0x63616c6cu
-#define API_KEYS_TRUSTED  256 /* keys believed at a time, by the first byte of their hash */
 #define API_LINK_BASE_MAX 1024
 #define API_NUMBER_MAX    24
 
@@ -30,12 +29,6 @@ struct api_caller {
 	uint32_t id;
 };
 
-struct api_trusted {
-	uint8_t hash[SEAL_HASH_BYTES];
-	int64_t until_us; /* 0: empty */
-	struct api_caller caller;
-};
-
 struct api {
 	uint32_t magic;
 	struct loop *loop;
@@ -46,7 +39,6 @@ struct api {
 	void *arg;
 	unsigned calls;           /* under way */
 	struct problem_page page; /* of api_head's refusals */
-	struct api_trusted trusted[API_KEYS_TRUSTED];
 };
 
 /* On the heap from the request to its answer. A database run holds the pointer: it is told exactly
