@@ -40,9 +40,13 @@ const char *decision_result_name(enum decision_result result)
 enum decide_status decide_order(const struct decide_known *known, const struct event **events,
 	unsigned count, struct decision *decision)
 {
-	struct decide_work work = {
-		.known = known, .events = events, .count = count, .decision = decision};
-	memset(decision, 0, offsetof(struct decision, candidates));
+	struct left_line left[ORDER_LINES_MAX];
+	struct decide_work work = {.known = known,
+		.events = events,
+		.count = count,
+		.decision = decision,
+		.left = left};
+	memset(decision, 0, offsetof(struct decision, shares));
 	fold_sort(events, count);
 	fold_order(events, count, &decision->folded);
 	work.first_arrived = find_arrived(&work);

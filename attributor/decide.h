@@ -163,9 +163,6 @@ struct decision {
 	enum outcome reason;
 	enum match_evidence evidence;
 	unsigned candidate_count;
-	/* Winners by place. Without one: the zero share of who referred themselves, or one of
-	 * affiliate 0 with bases alone. */
-	struct decide_share shares[DECIDE_WINNERS_MAX];
 	unsigned share_count;
 	bool is_winner_kept; /* locked, and the evidence says otherwise: the live decision's
 				candidates are to be kept as its text */
@@ -176,7 +173,10 @@ struct decision {
 	bool is_total_wrong;          /* flag total_mismatch */
 	bool is_collected;            /* by what the store counts as collection */
 	int64_t release_us;           /* the return window's end; 0: not collected */
-	/* Last, and only as many of it as there are is ever written: it is large. */
+	/* These two last, and only as many of them as there are are ever written: they are large.
+	 * Shares are of the winners by place. Without one: the zero share of who referred
+	 * themselves, or one of affiliate 0 with bases alone. */
+	struct decide_share shares[DECIDE_WINNERS_MAX];
 	struct match_candidate candidates[DECIDE_CANDIDATES_MAX];
 };
 

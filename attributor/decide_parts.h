@@ -13,7 +13,7 @@ struct decide_work {
 	unsigned first_arrived; /* index of the first event the live decision has not seen; count */
 	struct decision *decision;
 	struct left_result left_result;
-	struct left_line left[ORDER_LINES_MAX]; /* of the terms */
+	struct left_line *left; /* of the terms; room for ORDER_LINES_MAX */
 
 	/* Who. */
 	struct match_result match; /* by the evidence */
