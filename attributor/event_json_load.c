@@ -51,7 +51,7 @@ enum event_json_result event_json_load(struct str facts, struct event **event)
 	*event = NULL;
 	if (facts.len == 0 || facts.len > EVENT_FACTS_MAX)
 		return EVENT_JSON_INVALID;
-	json_t *root = json_loadb(facts.data, facts.len, JSON_REJECT_DUPLICATES, &error);
+	json_t *root = event_document_parse(facts, JSON_REJECT_DUPLICATES, &error);
 	if (root == NULL)
 		return json_error_code(&error) == json_error_out_of_memory ? EVENT_JSON_NO_MEMORY
 									   : EVENT_JSON_INVALID;
@@ -64,7 +64,7 @@ enum event_json_result event_json_load(struct str facts, struct event **event)
 		*event = reading.event;
 	else
 		event_free(reading.event);
-	json_decref(root);
+	event_document_drop(root);
 	if (*event != NULL)
 		return EVENT_JSON_OK;
 	return reading.result == EVENT_JSON_NO_MEMORY ? EVENT_JSON_NO_MEMORY : EVENT_JSON_INVALID;

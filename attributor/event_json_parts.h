@@ -13,6 +13,15 @@
 #include "event_json.h"
 
 #define EVENT_MEMORY_MAX (2u << 20) /* of one event: a body of 256 KiB and 500 lines take less */
+/* What a document takes before malloc is asked; an order of 50 lines takes 56 KiB. A multiple of
+ * malloc's alignment. */
+#define EVENT_POOL_BYTES ((size_t)64 << 10)
+
+/* json_loadb for a document that is looked at and dropped before the next one is parsed, and by one
+ * thread: jansson's memory is the pool's until then, so that nothing else of jansson's may be made
+ * in between and outlive it. NULL, with nothing to drop, where json_loadb refuses. */
+json_t *event_document_parse(struct str text, size_t flags, json_error_t *error);
+void event_document_drop(json_t *document);
 
 /* An empty event with memory of its own; NULL when memory fails. */
 struct event *event_new(void);
