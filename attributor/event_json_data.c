@@ -79,7 +79,7 @@ static bool read_lines(struct reader *data)
 	const size_t count = json_array_size(array);
 	if (count == 0)
 		return reader_refuse(data, "lines", FAULT_MISSING);
-	event->lines = event_alloc(event, count * sizeof(*event->lines));
+	event->lines = event_alloc(event, count, sizeof(*event->lines));
 	if (event->lines == NULL)
 		return reader_no_memory(data);
 	for (unsigned i = 0; i < count; i++) {
@@ -187,6 +187,11 @@ static bool read_clicks(struct reader *data)
 	if (!reader_array(data, "clicks", OPTIONAL, ORDER_CLICKS_MAX, &array))
 		return false;
 	const unsigned count = (unsigned)json_array_size(array);
+	if (count == 0)
+		return true;
+	event->clicks = event_alloc(event, count, sizeof(*event->clicks));
+	if (event->clicks == NULL)
+		return reader_no_memory(data);
 	for (unsigned i = 0; i < count; i++) {
 		struct reader element;
 		reader_element(data, "clicks", array, i, &element);
@@ -211,6 +216,11 @@ static bool read_coupons(struct reader *data)
 	if (!reader_array(data, "coupons", OPTIONAL, ORDER_COUPONS_MAX, &array))
 		return false;
 	const unsigned count = (unsigned)json_array_size(array);
+	if (count == 0)
+		return true;
+	event->coupons = event_alloc(event, count, sizeof(*event->coupons));
+	if (event->coupons == NULL)
+		return reader_no_memory(data);
 	for (unsigned i = 0; i < count; i++) {
 		struct reader element;
 		reader_element(data, "coupons", array, i, &element);

@@ -149,7 +149,7 @@ static bool load_lines(struct reader *reader)
 	const size_t count = json_array_size(array);
 	if (count == 0)
 		return true;
-	event->lines = event_alloc(event, count * sizeof(*event->lines));
+	event->lines = event_alloc(event, count, sizeof(*event->lines));
 	if (event->lines == NULL)
 		return reader_no_memory(reader);
 	for (size_t i = 0; i < count; i++) {
@@ -189,6 +189,11 @@ static bool load_clicks(struct reader *reader)
 	if (!reader_array(reader, "clicks", REQUIRED, ORDER_CLICKS_MAX, &array))
 		return false;
 	const unsigned count = (unsigned)json_array_size(array);
+	if (count == 0)
+		return true;
+	event->clicks = event_alloc(event, count, sizeof(*event->clicks));
+	if (event->clicks == NULL)
+		return reader_no_memory(reader);
 	for (unsigned i = 0; i < count; i++) {
 		struct reader element;
 		reader_element(reader, "clicks", array, i, &element);
@@ -250,6 +255,11 @@ static bool load_coupons(struct reader *reader)
 	if (!reader_array(reader, "coupons", REQUIRED, ORDER_COUPONS_MAX, &array))
 		return false;
 	const unsigned count = (unsigned)json_array_size(array);
+	if (count == 0)
+		return true;
+	event->coupons = event_alloc(event, count, sizeof(*event->coupons));
+	if (event->coupons == NULL)
+		return reader_no_memory(reader);
 	for (unsigned i = 0; i < count; i++) {
 		struct order_coupon *coupon = &event->coupons[i];
 		struct reader element;

@@ -25,8 +25,9 @@ void event_document_drop(json_t *document);
 
 /* An empty event with memory of its own; NULL when memory fails. */
 struct event *event_new(void);
-/* Zeroed, aligned for any of order.h's structs, freed with the event; NULL when memory fails. */
-void *event_alloc(struct event *event, size_t size);
+/* count zeroed things of size, aligned for any of order.h's structs, freed with the event; NULL
+ * when memory fails. */
+void *event_alloc(struct event *event, size_t count, size_t size);
 
 #define EVENT_FAULTS(X)                                                                 \
 	X(MISSING, "missing", "this member is needed here")                             \

@@ -89,7 +89,7 @@ enum order_resolution { RESOLVE_OUT = 0, RESOLVE_COLLECTED };
 const char *order_resolution_name(enum order_resolution resolution);
 bool order_resolution_parse(struct str text, enum order_resolution *resolution);
 
-/* Strings are views into memory that the event owns (see event_json.h). */
+/* Strings, lines, clicks and coupons lie in memory that the event owns (see event_json.h). */
 struct event {
 	enum event_type type;
 	int64_t occurred_us; /* timestamp */
@@ -106,9 +106,9 @@ struct event {
 	int tax_bp;
 	struct order_line *lines;
 	unsigned line_count;
-	struct order_click clicks[ORDER_CLICKS_MAX];
+	struct order_click *clicks; /* at most ORDER_CLICKS_MAX */
 	unsigned click_count;
-	struct order_coupon coupons[ORDER_COUPONS_MAX];
+	struct order_coupon *coupons; /* at most ORDER_COUPONS_MAX */
 	unsigned coupon_count;
 	int64_t discount_minor;
 	struct str refunded_amount; /* of the whole order, decimal text; empty: absent */

@@ -62,6 +62,8 @@ static const struct rule rules[] = {
 static struct decide_known known;
 static struct event events[EVENTS];
 static struct order_line lines[EVENTS][LINES];
+static struct order_click event_clicks[EVENTS][ORDER_CLICKS_MAX];
+static struct order_coupon event_coupons[EVENTS][ORDER_COUPONS_MAX];
 static const struct event *given[EVENTS];
 
 static inline void order_setup(void)
@@ -90,7 +92,11 @@ static inline struct event *set(unsigned index, enum event_type type, int64_t at
 		.digits = 2,
 		.tax_bp = ORDER_NO_TAX,
 		.lines = lines[index],
-		.line_count = 1};
+		.line_count = 1,
+		.clicks = event_clicks[index],
+		.coupons = event_coupons[index]};
+	memset(event_clicks[index], 0, sizeof(event_clicks[index]));
+	memset(event_coupons[index], 0, sizeof(event_coupons[index]));
 	lines[index][0] = (struct order_line){.line_id = STR("1"),
 		.product_id = STR("SKU"),
 		.quantity = 1,

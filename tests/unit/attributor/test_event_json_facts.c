@@ -110,6 +110,8 @@ static void draw_event(struct event *event, struct order_line *lines, unsigned l
 {
 	static const char *const currencies[] = {"", "EGP", "KWD", "JPY"};
 	static const unsigned digits[] = {3, 2, 3, 0};
+	static struct order_click clicks[ORDER_CLICKS_MAX];
+	static struct order_coupon coupons[ORDER_COUPONS_MAX];
 	const unsigned currency = (unsigned)draw(3); /* amounts above have a decimal: not JPY */
 	used = 0;
 	*event = (struct event){.type = (enum event_type)draw(EVENT_REASSIGN),
@@ -126,7 +128,9 @@ static void draw_event(struct event *event, struct order_line *lines, unsigned l
 		.tax_bp = (int)draw(10002) - 1,
 		.lines = lines,
 		.line_count = (unsigned)draw(lines_max + 1),
+		.clicks = clicks,
 		.click_count = (unsigned)draw(ORDER_CLICKS_MAX + 1),
+		.coupons = coupons,
 		.coupon_count = (unsigned)draw(ORDER_COUPONS_MAX + 1),
 		.discount_minor = draw_number(INT64_MAX - 1),
 		.refunded_amount = draw_amount(),

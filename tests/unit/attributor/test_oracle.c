@@ -35,6 +35,7 @@ static char *at;
 static unsigned seen;
 
 static struct order_line lines[EVENTS_MAX][LINES_MAX];
+static struct order_click winner_clicks[WINNERS_MAX]; /* of the first event */
 static struct event events[EVENTS_MAX];
 static const struct event *given[EVENTS_MAX];
 static struct rule rules[RULES_MAX];
@@ -240,6 +241,7 @@ static void read_order(void)
 	unsigned digits = 0;
 	memset(events, 0, sizeof(events));
 	memset(lines, 0, sizeof(lines));
+	events[0].clicks = winner_clicks;
 	event_count = 0;
 	const char *const currency = word();
 	ck_assert(money_currency_digits(str_from(currency), &digits));
