@@ -72,10 +72,12 @@ void click_id_bucket(const uint8_t id[CLICK_ID_BYTES], struct click_bucket *buck
 
 void click_id_format(char out[CLICK_ID_TEXT_MAX], const uint8_t id[CLICK_ID_BYTES])
 {
+	char hex[2 * CLICK_ID_BYTES];
+	hex_encode(hex, id, CLICK_ID_BYTES);
 	for (unsigned i = 0; i < CLICK_ID_BYTES; i++) {
 		if (dash_before[i])
 			*out++ = '-';
-		hex_encode(out, &id[i], 1);
+		memcpy(out, hex + 2 * i, 2);
 		out += 2;
 	}
 	*out = '\0';
