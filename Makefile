@@ -11,10 +11,10 @@ JOBS   := -j$(shell nproc 2>/dev/null || echo 2)
 # What needs packages runs in a make of its own, so that pkg-config is asked after they are there.
 SUB     = @$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,$(JOBS))
 
-# prometheus: for promtool, which checks our metrics; no server of it is started.
+# prometheus: for promtool, which checks our metrics; pgbouncer: before the tests' Postgres. No server of the two is started.
 PACKAGES := gcc make pkg-config libc6-dev libevent-dev libhiredis-dev libpq-dev libssl-dev libjansson-dev \
             libcurl4-openssl-dev node-llhttp check redis-server postgresql postgresql-client python3 openssl curl \
-            prometheus
+            prometheus pgbouncer
 PACKAGES_LINT  := clang-format shellcheck
 PACKAGES_BROWSER := chromium # 122 MB with what it needs
 PACKAGES_BENCH := nginx wrk libnginx-mod-http-lua

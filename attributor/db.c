@@ -132,6 +132,7 @@ void db_fail(struct db *db, const char *sqlstate, const char *reason)
 void db_enter_idle(struct db *db)
 {
 	db->phase = DB_IDLE;
+	db->was_told_refused = false;
 	db->failures = 0;
 	loop_timer_clear(db->timer);
 	tell_state(db, true, NULL);

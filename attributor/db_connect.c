@@ -3,18 +3,29 @@
 #include "db_parts.h"
 
 #include <assert.h>
+#include <string.h>
 
 #define SQLSTATE_NO_CONNECTION "08001"
+#define FIXED_KEYWORDS         3
 
 static void on_ready(unsigned ready, void *arg);
 static void watch_socket(struct db *db, unsigned wants);
+static void on_notice(void *arg, const PGresult *notice);
 
 /* Looking up a host name is the one step here that can wait: give addresses where that matters. */
 void db_connect_begin(struct db *db)
 {
 	assert(db->conn == NULL);
-	const char *const keywords[] = {"dbname", "application_name", "client_encoding", NULL};
-	const char *const values[] = {db->secret_url, db->name, "UTF8", NULL};
+	const char *keywords[FIXED_KEYWORDS + DB_HOSTS_LISTS + 1] = {
+		"dbname", "application_name", "client_encoding"};
+	const char *values[FIXED_KEYWORDS + DB_HOSTS_LISTS + 1] = {
+		db->secret_url, db->name, "UTF8"};
+	struct db_hosts hosts;
+	const unsigned lists = db_hosts_rotate(db->secret_url, db->attempts++, &hosts);
+	for (unsigned i = 0; i < lists; i++) {
+		keywords[FIXED_KEYWORDS + i] = hosts.keywords[i];
+		values[FIXED_KEYWORDS + i] = hosts.values[i];
+	}
 	db->phase = DB_CONNECTING;
 	loop_timer_set(db->timer, db->config.connect_deadline_us);
 	db->conn = PQconnectStartParams(keywords, values, 1);
@@ -23,6 +34,7 @@ void db_connect_begin(struct db *db)
 			db->conn == NULL ? "out of memory" : PQerrorMessage(db->conn));
 		return;
 	}
+	PQsetNoticeReceiver(db->conn, on_notice, db);
 	watch_socket(db, LOOP_WRITE);
 }
 
@@ -85,4 +97,14 @@ static void on_ready(unsigned ready, void *arg)
 		db_connect_continue(db);
 	else
 		db_pipeline_ready(db, ready);
+}
+
+/* The wait for a synchronous standby that is cancelled ends with these two, and the COMMIT goes
+ * well: the server has it, and would lose it in a fail-over. What we do warns of nothing else. */
+static void on_notice(void *arg, const PGresult *notice)
+{
+	struct db *const db = arg;
+	const char *const sqlstate = PQresultErrorField(notice, PG_DIAG_SQLSTATE);
+	if (sqlstate != NULL && (strcmp(sqlstate, "01000") == 0 || strcmp(sqlstate, "57P01") == 0))
+		db->is_unreplicated = true;
 }

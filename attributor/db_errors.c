@@ -22,12 +22,20 @@ enum db_status db_status_of(const char *sqlstate)
 	/* 57P: shut down; 53: no room; 58: its disk; 25006: read-only after a fail-over; 57014: the
 	 * statement took too long; 08: the connection. */
 	if (is_class(sqlstate, "57") || is_class(sqlstate, "53") || is_class(sqlstate, "58") ||
-		is_class(sqlstate, "08") || strcmp(sqlstate, "25006") == 0 ||
-		strcmp(sqlstate, "25P03") == 0)
+		is_class(sqlstate, "08") || strcmp(sqlstate, "25P03") == 0 ||
+		db_errors_end_session(sqlstate))
 		return DB_UNAVAILABLE;
 	if (is_class(sqlstate, "22") || is_class(sqlstate, "23") || is_class(sqlstate, "P0"))
 		return DB_DATA;
 	return DB_BROKEN;
+}
+
+/* 25006: the server became a standby, or its address leads to one; 26000, 42P05: what was prepared
+ * here is not, or somebody else did, so a pooler gave the session to another client in between. */
+bool db_errors_end_session(const char *sqlstate)
+{
+	return strcmp(sqlstate, "25006") == 0 || strcmp(sqlstate, "26000") == 0 ||
+	       strcmp(sqlstate, "42P05") == 0;
 }
 
 void db_errors_count(const char *sqlstate)

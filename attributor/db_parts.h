@@ -7,10 +7,12 @@
 
 #include "db.h"
 
-#define DB_PREPARED_MAX  128 /* statements kept prepared per connection; others are sent whole */
-#define DB_NAME_TEXT_MAX 8   /* "s127" and a NUL */
-#define DB_RETRY_MIN_US  (50 * INT64_C(1000))
-#define DB_RETRY_MAX_US  (1000 * INT64_C(1000))
+#define DB_PREPARED_MAX   128 /* statements kept prepared per connection; others are sent whole */
+#define DB_NAME_TEXT_MAX  16  /* eight hex digits, "_127" and a NUL */
+#define DB_HOSTS_LISTS    3   /* host, hostaddr, port */
+#define DB_HOSTS_TEXT_MAX 512
+#define DB_RETRY_MIN_US   (50 * INT64_C(1000))
+#define DB_RETRY_MAX_US   (1000 * INT64_C(1000))
 
 /* One statement of a run, its parameters copied, and NUL-terminated where they are text. */
 struct db_call {
@@ -50,7 +52,9 @@ struct db {
 	char *name;
 	enum db_phase phase;
 	bool was_told_up;
-	unsigned failures; /* attempts since the connection was last up */
+	bool was_told_refused; /* since it was up */
+	unsigned failures;     /* attempts since the connection was last up */
+	unsigned attempts;     /* ever */
 	PGconn *conn;
 	struct loop_watch *watch;
 	unsigned watch_wants;
@@ -65,6 +69,8 @@ struct db {
 	unsigned call_at;
 	bool is_at_prepare;
 	struct db_result result;
+	/* Postgres has committed current without its synchronous standby. */
+	bool is_unreplicated;
 	PGresult *row_sets[DB_STATEMENTS_MAX];
 
 	const char *prepared[DB_PREPARED_MAX];
@@ -85,6 +91,19 @@ void db_connect_begin(struct db *db);
 void db_connect_continue(struct db *db); /* the socket is ready while DB_CONNECTING */
 void db_connect_close(struct db *db);
 
+/* db_session.c */
+bool db_session_send(struct db *db); /* what asks about the session and sets its limits up */
+/* False, with the reason, when nothing may be posted in it. */
+bool db_session_check(const struct db_rows *rows, char reason[ERR_MSG_MAX]);
+
+/* db_hosts.c: what goes after the URL, so that the list of hosts begins with another one. */
+struct db_hosts {
+	const char *keywords[DB_HOSTS_LISTS];
+	char values[DB_HOSTS_LISTS][DB_HOSTS_TEXT_MAX];
+};
+/* Returns how many lists there are: 0 for a URL with one host. */
+unsigned db_hosts_rotate(const char *url, unsigned attempt, struct db_hosts *hosts);
+
 /* db_pipeline.c */
 void db_pipeline_setup(struct db *db); /* the session's limits, before DB_IDLE */
 void db_pipeline_send(struct db *db);  /* db->current */
@@ -96,6 +115,8 @@ void db_pipeline_clear(struct db *db); /* results read so far are freed */
 
 /* db_errors.c */
 enum db_status db_status_of(const char *sqlstate);
+/* The session is no good any more: another is to be made. */
+bool db_errors_end_session(const char *sqlstate);
 void db_errors_count(const char *sqlstate);
 
 #endif

@@ -6,54 +6,35 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "log.h"
+
 #define SQLSTATE_LOST      "08006"
 #define SQLSTATE_NO_MEMORY "53200"
 #define SQLSTATE_UNKNOWN   "XX000"
-/* What a session is held to besides our own deadlines: a statement whose reader is gone must not
- * keep its locks. */
-#define IDLE_IN_TRANSACTION_MS 30000
-
-static const char setup_sql[] =
-	"SELECT set_config('statement_timeout', $1, false), "
-	"set_config('idle_in_transaction_session_timeout', $2, false), "
-	"set_config('client_min_messages', 'warning', false), "
-	"set_config('TimeZone', 'UTC', false), set_config('DateStyle', 'ISO', false)";
-static const char setup_by_key_sql[] =
-	"SELECT set_config('statement_timeout', $1, false), "
-	"set_config('idle_in_transaction_session_timeout', $2, false), "
-	"set_config('client_min_messages', 'warning', false), "
-	"set_config('TimeZone', 'UTC', false), set_config('DateStyle', 'ISO', false), "
-	"set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false), "
-	"set_config('enable_mergejoin', 'off', false), set_config('enable_material', 'off', "
-	"false), "
-	"set_config('plan_cache_mode', 'force_generic_plan', false)";
+#define SQLSTATE_CUT_SHORT "57014"
+#define SQLSTATE_NOT_HERE  "08004" /* we refuse the server */
 
 static bool send_call(struct db *db, struct db_call *call);
 static void choose_prepared(struct db *db, struct db_call *call);
-static void prepared_name(char out[DB_NAME_TEXT_MAX], int index);
+static void prepared_name(const struct db *db, char out[DB_NAME_TEXT_MAX], int index);
 static void flush(struct db *db);
 static void lose(struct db *db);
 static bool read_results(struct db *db);
 static bool take_result(struct db *db, PGresult *row_set);
 static void take_failure(struct db *db, const PGresult *row_set);
 static void next_call(struct db *db);
+static void end_setup(struct db *db);
+static void refuse_server(struct db *db, const char *reason);
 static void end_run(struct db *db);
 static void tell_notices(struct db *db);
 
 void db_pipeline_setup(struct db *db)
 {
-	char statement_ms[24], idle_ms[24];
-	snprintf(statement_ms, sizeof(statement_ms), "%lld",
-		(long long)(db->config.run_deadline_us / 1000));
-	snprintf(idle_ms, sizeof(idle_ms), "%d", IDLE_IN_TRANSACTION_MS);
-	const char *const values[] = {statement_ms, idle_ms};
-	const char *const sql = db->config.is_by_key ? setup_by_key_sql : setup_sql;
 	db->phase = DB_SETTING_UP;
 	db->result = (struct db_result){.row_sets = 1};
 	db->call_at = 0;
 	db->is_at_prepare = false;
-	if (PQsendQueryParams(db->conn, sql, 2, NULL, values, NULL, NULL, 0) != 1 ||
-		PQpipelineSync(db->conn) != 1) {
+	if (!db_session_send(db)) {
 		lose(db);
 		return;
 	}
@@ -64,6 +45,7 @@ void db_pipeline_send(struct db *db)
 {
 	struct db_run *const run = db->current;
 	db->call_at = 0;
+	db->is_unreplicated = false;
 	for (unsigned i = 0; i < run->call_count; i++)
 		if (!send_call(db, &run->calls[i])) {
 			lose(db);
@@ -154,7 +136,7 @@ static bool send_call(struct db *db, struct db_call *call)
 		return PQsendQueryParams(db->conn, call->sql, call->value_count, NULL, call->values,
 			       call->lengths, call->formats, 0) == 1;
 	char name[DB_NAME_TEXT_MAX];
-	prepared_name(name, call->prepared);
+	prepared_name(db, name, call->prepared);
 	if (call->is_prepared_here && PQsendPrepare(db->conn, name, call->sql, 0, NULL) != 1)
 		return false;
 	return PQsendQueryPrepared(db->conn, name, call->value_count, call->values, call->lengths,
@@ -180,9 +162,11 @@ static void choose_prepared(struct db *db, struct db_call *call)
 	db->prepared[db->prepared_count++] = call->sql;
 }
 
-static void prepared_name(char out[DB_NAME_TEXT_MAX], int index)
+/* With the session's number: under a pooler that mixes sessions another's statement of that name
+ * would be run in place of ours. */
+static void prepared_name(const struct db *db, char out[DB_NAME_TEXT_MAX], int index)
 {
-	snprintf(out, DB_NAME_TEXT_MAX, "s%d", index % 1000);
+	snprintf(out, DB_NAME_TEXT_MAX, "%x_%d", (unsigned)PQbackendPID(db->conn), index % 1000);
 }
 
 /* With the server's own reason where it gave one ("terminating connection due to …"). */
@@ -281,17 +265,49 @@ static void next_call(struct db *db)
 			    db->current->calls[db->call_at].is_prepared_here;
 }
 
+static void end_setup(struct db *db)
+{
+	char reason[ERR_MSG_MAX];
+	const bool is_told = db->result.status == DB_OK && db->row_sets[0] != NULL &&
+			     PQntuples(db->row_sets[0]) == 1;
+	const bool is_good =
+		is_told &&
+		db_session_check((const struct db_rows *)(const void *)db->row_sets[0], reason);
+	db_pipeline_clear(db);
+	if (is_good)
+		db_enter_idle(db);
+	else if (is_told)
+		refuse_server(db, reason);
+	else
+		lose(db);
+}
+
+/* An outage's own line may have given another reason before. */
+static void refuse_server(struct db *db, const char *reason)
+{
+	if (!db->was_told_refused)
+		log_warn("postgres_refused", LOG_TEXT("name", db->name),
+			LOG_TEXT("host", PQhost(db->conn)), LOG_TEXT("port", PQport(db->conn)),
+			LOG_TEXT("reason", reason));
+	db->was_told_refused = true;
+	db_fail(db, SQLSTATE_NOT_HERE, reason);
+}
+
 static void end_run(struct db *db)
 {
 	if (db->phase == DB_SETTING_UP) {
-		db_pipeline_clear(db);
-		if (db->result.status != DB_OK)
-			db_fail(db, db->result.sqlstate, db->result.message);
-		else
-			db_enter_idle(db);
+		end_setup(db);
 		return;
 	}
 	const bool has_failed = db->result.status != DB_OK;
+	if (has_failed && db_errors_end_session(db->result.sqlstate)) {
+		lose(db);
+		return;
+	}
+	if (!has_failed && db->phase == DB_RUNNING && db->is_unreplicated) {
+		db_fail(db, SQLSTATE_CUT_SHORT, "committed, but no synchronous standby has it");
+		return;
+	}
 	if (has_failed && db->phase == DB_RUNNING &&
 		PQtransactionStatus(db->conn) != PQTRANS_IDLE) {
 		db->phase = DB_ROLLING_BACK;

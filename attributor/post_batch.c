@@ -10,6 +10,10 @@ static const char begin_sql[] = "BEGIN";
 static const char plan_sql[] = "DISCARD PLANS";
 static const char commit_sql[] = "COMMIT";
 static const char rollback_sql[] = "ROLLBACK";
+/* Ends when a synchronous standby has all that was committed before: what was found may be of a
+ * transaction that others see and the standby does not have yet. */
+static const char replicated_sql[] = "SELECT pg_logical_emit_message(true, 'wasl', '') "
+				     "WHERE current_setting('synchronous_standby_names') <> ''";
 
 static void on_read(const struct db_result *result, void *arg);
 static void ask_coupons(struct poster *poster);
@@ -186,8 +190,8 @@ static void on_written(const struct db_result *result, void *arg)
  * the others go again. */
 static void roll_back(struct poster *poster)
 {
-	const struct db_statement statement = {.sql = rollback_sql};
-	run(poster, &statement, 1, on_rolled_back);
+	const struct db_statement statements[] = {{.sql = rollback_sql}, {.sql = replicated_sql}};
+	run(poster, statements, 2, on_rolled_back);
 }
 
 static void on_rolled_back(const struct db_result *result, void *arg)

@@ -28,7 +28,7 @@ LONG_S = {
     "test_tracker_edge.py": 55, "test_webhook_post.py": 50, "test_verify.py": 50, "test_permutations.py": 45,
     "test_schema_acts.py": 45, "test_publish.py": 40, "test_ctl.py": 40, "test_ctl_money.py": 40,
     "test_tracker_life.py": 35, "test_faults_orders.py": 35, "test_life.py": 35, "test_match.py": 30,
-    "test_rotation.py": 30,
+    "test_rotation.py": 30, "test_postgres_failover.py": 30,
 }
 # Reached only where something hangs; a machine that is ten times slower does not.
 FILE_LIMIT_S = 1500
