@@ -11,7 +11,8 @@ JOBS   := -j$(shell nproc 2>/dev/null || echo 2)
 # What needs packages runs in a make of its own, so that pkg-config is asked after they are there.
 SUB     = @$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,$(JOBS))
 
-# prometheus: for promtool, which checks our metrics; pgbouncer: before the tests' Postgres. No server of the two is started.
+# prometheus: for promtool, which checks our metrics; pgbouncer: tests put one of their own before Postgres.
+# The services of the two are not started.
 PACKAGES := gcc make pkg-config libc6-dev libevent-dev libhiredis-dev libpq-dev libssl-dev libjansson-dev \
             libcurl4-openssl-dev node-llhttp check redis-server postgresql postgresql-client python3 openssl curl \
             prometheus pgbouncer
