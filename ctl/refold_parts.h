@@ -12,7 +12,7 @@
 #include "moves.h"
 #include "refold.h"
 
-#define REFOLD_PAGE_ORDERS 500
+#define REFOLD_PAGE_ORDERS 250
 /* A page ends once it has this many events: as many as one order may have. */
 #define REFOLD_PAGE_EVENTS FOLD_EVENTS_MAX
 #define REFOLD_ARENA_MAX   (256u << 20)

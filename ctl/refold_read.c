@@ -20,9 +20,8 @@ static const char orders_sql[] =
 	"wasl.to_us(p.delivered_at), "
 	"wasl.to_us(p.collected_at), wasl.to_us(p.waiting_since), p.is_test, "
 	"p.is_waiting, "
-	"p.due_at <= now() AND NOT EXISTS (SELECT FROM wasl.commissions c WHERE "
-	"c.store_id = "
-	"p.store_id AND c.order_id = p.order_id AND c.release_at = p.due_at), "
+	"p.due_at <= now() AND (SELECT count(*) FROM wasl.commissions_of_orders c WHERE "
+	"c.store_id = p.store_id AND c.order_id = p.order_id AND c.release_at = p.due_at) = 0, "
 	"s.collect_on = 'delivered', s.return_days, s.version = 1, "
 	"p.decision_version, d.model, d.precedence, d.result, d.reason, "
 	"d.evidence, "
@@ -36,7 +35,7 @@ static const char orders_sql[] =
 	"ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before "
 	"FROM (SELECT * FROM wasl.orders WHERE (store_id, order_id) > ($1::bigint, "
 	"$2::text) "
-	"ORDER BY store_id, order_id LIMIT 500) o, LATERAL (SELECT count(*) AS "
+	"ORDER BY store_id, order_id LIMIT 250) o, LATERAL (SELECT count(*) AS "
 	"events "
 	"FROM wasl.events e WHERE e.store_id = o.store_id AND e.order_id = "
 	"o.order_id) e) p "
@@ -108,13 +107,13 @@ static const char commissions_sql[] =
 	"c.payout_id IS NOT "
 	"NULL, c.amount_minor, c.amount_confirmed_minor, wasl.to_us(c.release_at), "
 	"c.reason, c.event_id "
-	"FROM wasl.orders o JOIN LATERAL (SELECT * FROM wasl.commissions c "
+	"FROM wasl.orders o JOIN LATERAL (SELECT * FROM wasl.commissions_of_orders c "
 	"WHERE c.store_id = o.store_id AND c.order_id = o.order_id OFFSET 0) c "
 	"ON true WHERE " OF_PAGE("o") "c.commission_id";
 static const char reviews_sql[] = "SELECT r.store_id, r.order_id, r.reason FROM wasl.reviews r "
 				  "WHERE " OF_PAGE("r") "r.review_id";
 
-_Static_assert(REFOLD_PAGE_ORDERS == 500 && REFOLD_PAGE_EVENTS == 1000, "as orders_sql says");
+_Static_assert(REFOLD_PAGE_ORDERS == 250 && REFOLD_PAGE_EVENTS == 1000, "as orders_sql says");
 
 /* Columns of orders_sql. */
 enum {

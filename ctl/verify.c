@@ -10,8 +10,10 @@
 #define LISTED_MAX 10000 /* where more is broken, the first ones tell why */
 
 /* The checks by tables read all of them: the planner, which may not know yet how much there is, is
- * kept from looking up row by row. */
-static const char whole_tables_sql[] = "SELECT set_config('enable_nestloop', $1, true)";
+ * kept from looking up row by row. What it is kept from it takes for very dear: never worth
+ * compiling for. */
+static const char whole_tables_sql[] =
+	"SELECT set_config('enable_nestloop', $1, true), set_config('jit', 'off', true)";
 
 /* What was found so far. */
 struct findings {
