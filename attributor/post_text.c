@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Decisions, rules and answers as text. What goes into a jsonb column is written as Postgres writes
  * it back (keys by length, then bytes; ", " and ": "), so that two of them compare as bytes. */
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "json_text.h"
 #include "post_parts.h"
 #include "timestamp.h"
-
-#define NUMBER_TEXT_MAX 24
 
 #define FIRST_TAIL     ",\"duplicate\":false}"
 #define DUPLICATE_TAIL ",\"duplicate\":true}"
@@ -17,7 +12,6 @@ static void add_lines(struct post_text *text, const struct posting *posting,
 	const struct decision *decision, const struct decide_share *share);
 static void add_share(struct buf *out, const struct decide_share *share, unsigned place);
 static void add_rows(const struct moves *moves, const char *currency, struct buf *out);
-static struct str number_text(char out[NUMBER_TEXT_MAX], int64_t number);
 static void add_candidate(const struct match_candidate *candidate, struct buf *out);
 static void add_coupon(const struct match_candidate *candidate, struct buf *out);
 static void add_click(const struct match_candidate *candidate, struct buf *out);
@@ -190,19 +184,19 @@ static void add_lines(struct post_text *text, const struct posting *posting,
 		const struct order_line *const from = &terms->lines[i];
 		const struct price_line *const line = &share->lines[i];
 		const uint32_t product_id = post_product_id(posting, from->product_id);
-		char numbers[7][NUMBER_TEXT_MAX];
+		char numbers[7][INT_TEXT_MAX];
 		buf_clear(&rule);
 		if (line->rule != NULL)
 			post_text_rule(line->rule, decision->folded.first->currency, &rule);
 		const struct str fields[POST_LINE_FIELDS] = {
-			number_text(numbers[0], share->affiliate_id), number_text(numbers[1], i),
+			int_format(numbers[0], share->affiliate_id), int_format(numbers[1], i),
 			from->line_id, from->product_id,
-			product_id == 0 ? (struct str){0} : number_text(numbers[2], product_id),
-			number_text(numbers[3], from->quantity),
-			number_text(numbers[4], line->base_minor), buf_str(&rule),
-			number_text(numbers[5], line->amount_minor),
+			product_id == 0 ? (struct str){0} : int_format(numbers[2], product_id),
+			int_format(numbers[3], from->quantity),
+			int_format(numbers[4], line->base_minor), buf_str(&rule),
+			int_format(numbers[5], line->amount_minor),
 			str_from(outcome_name(line->reason)),
-			number_text(numbers[6], line->quantity_left)};
+			int_format(numbers[6], line->quantity_left)};
 		post_text_fields(&text->lines, fields, POST_LINE_FIELDS);
 	}
 	text->lines.has_failed |= rule.has_failed;
@@ -242,12 +236,6 @@ static void add_rows(const struct moves *moves, const char *currency, struct buf
 		buf_add_cstr(out, "\"}");
 	}
 	buf_add_cstr(out, "]");
-}
-
-static struct str number_text(char out[NUMBER_TEXT_MAX], int64_t number)
-{
-	const int len = snprintf(out, NUMBER_TEXT_MAX, "%" PRId64, number);
-	return (struct str){out, (size_t)len};
 }
 
 static void add_candidates(const struct decision *decision, struct buf *out)

@@ -9,13 +9,6 @@
 #include <string.h>
 
 #define BUF_FIRST_BYTES 256
-#define INT_TEXT_MAX    20 /* "-9223372036854775808" */
-
-/* "00" to "99". */
-#define TEN(tens) \
-	tens "0" tens "1" tens "2" tens "3" tens "4" tens "5" tens "6" tens "7" tens "8" tens "9"
-static const char pairs[] =
-	TEN("0") TEN("1") TEN("2") TEN("3") TEN("4") TEN("5") TEN("6") TEN("7") TEN("8") TEN("9");
 
 void buf_init(struct buf *buf, size_t max)
 {
@@ -64,16 +57,7 @@ bool buf_reserve(struct buf *buf, size_t len)
 void buf_add_int(struct buf *buf, int64_t value)
 {
 	char text[INT_TEXT_MAX];
-	size_t at = sizeof(text);
-	uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
-	/* Two digits at a time: dividing is what this costs. */
-	for (; rest >= 10; rest /= 100)
-		memcpy(text + (at -= 2), pairs + rest % 100 * 2, 2);
-	if (rest > 0 || at == sizeof(text))
-		text[--at] = (char)('0' + rest);
-	if (value < 0)
-		text[--at] = '-';
-	buf_add(buf, text + at, sizeof(text) - at);
+	buf_add_str(buf, int_format(text, value));
 }
 
 void buf_addf(struct buf *buf, const char *format, ...)

@@ -36,6 +36,10 @@ bool str_copy(char *out, size_t out_size, struct str text);
 /* Decimal digits only, no sign, no leading zero but "0" itself, at most max. */
 bool str_parse_u64(struct str text, uint64_t max, uint64_t *out);
 
+#define INT_TEXT_MAX 20 /* "-9223372036854775808" */
+/* In decimal, at the end of out; no NUL. */
+struct str int_format(char out[INT_TEXT_MAX], int64_t value);
+
 /* Compares in time that depends on len alone. */
 bool str_equal_secret(const void *a, const void *b, size_t len);
 

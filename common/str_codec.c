@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The small codecs of str.h: hex, base64 and base64url, percent-encoding, UTF-8. */
+ * The small codecs of str.h: numbers, hex, base64 and base64url, percent-encoding, UTF-8. */
 #include "str.h"
+
+#include <string.h>
 
 #define BASE64_PAD '='
 
@@ -10,11 +12,31 @@ static const char alphabet_64[] =
 static const char alphabet_64url[] =
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
+/* "00" to "99". */
+#define TEN(tens) \
+	tens "0" tens "1" tens "2" tens "3" tens "4" tens "5" tens "6" tens "7" tens "8" tens "9"
+static const char pairs[] =
+	TEN("0") TEN("1") TEN("2") TEN("3") TEN("4") TEN("5") TEN("6") TEN("7") TEN("8") TEN("9");
+
 static int hex_value(char c);
 static int base64_value(char c, bool is_url);
 static size_t base64_put(char *out, const uint8_t *bytes, size_t len, const char *alphabet);
 static bool base64_get(struct str text, bool is_url, uint8_t *out, size_t out_max, size_t *len);
 static size_t utf8_sequence(const uint8_t *at, size_t left);
+
+/* Two digits at a time: dividing is what this costs. */
+struct str int_format(char out[INT_TEXT_MAX], int64_t value)
+{
+	size_t at = INT_TEXT_MAX;
+	uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
+	for (; rest >= 10; rest /= 100)
+		memcpy(out + (at -= 2), pairs + rest % 100 * 2, 2);
+	if (rest > 0 || at == INT_TEXT_MAX)
+		out[--at] = (char)('0' + rest);
+	if (value < 0)
+		out[--at] = '-';
+	return (struct str){out + at, INT_TEXT_MAX - at};
+}
 
 void hex_encode(char *out, const void *bytes, size_t len)
 {
