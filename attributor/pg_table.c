@@ -19,8 +19,8 @@ _Static_assert(sizeof(struct header) == 20, "as it travels");
 
 static void column_begin(struct buf *column);
 static uint32_t oid_of(char type);
-static struct buf *next_value(struct pg_table *table);
-static void add_element(struct buf *out, const void *bytes, size_t len);
+static inline void add_element(struct pg_table *table, const void *bytes, size_t len);
+static inline char *next_value(struct pg_table *table, size_t len);
 
 void pg_table_init(struct pg_table *table, const char *sql, const char *types)
 {
@@ -54,16 +54,14 @@ void pg_table_clear(struct pg_table *table)
 
 void pg_table_int(struct pg_table *table, int64_t value)
 {
-	const char type = table->types[table->at];
-	struct buf *const out = next_value(table);
-	if (type == PG_INTEGER) {
+	if (table->types[table->at] == PG_INTEGER) {
 		assert(value >= INT32_MIN && value <= INT32_MAX);
 		const uint32_t bytes = htobe32((uint32_t)value);
-		add_element(out, &bytes, sizeof(bytes));
+		add_element(table, &bytes, sizeof(bytes));
 	} else {
-		assert(type == PG_BIGINT);
+		assert(table->types[table->at] == PG_BIGINT);
 		const uint64_t bytes = htobe64((uint64_t)value);
-		add_element(out, &bytes, sizeof(bytes));
+		add_element(table, &bytes, sizeof(bytes));
 	}
 }
 
@@ -71,26 +69,28 @@ void pg_table_bool(struct pg_table *table, bool value)
 {
 	const uint8_t byte = value;
 	assert(table->types[table->at] == PG_BOOLEAN);
-	add_element(next_value(table), &byte, sizeof(byte));
+	add_element(table, &byte, sizeof(byte));
 }
 
 void pg_table_text(struct pg_table *table, struct str text)
 {
 	assert(table->types[table->at] == PG_TEXT);
-	add_element(next_value(table), text.data, text.len);
+	add_element(table, text.data, text.len);
 }
 
 void pg_table_bytes(struct pg_table *table, const void *bytes, size_t len)
 {
 	assert(table->types[table->at] == PG_BYTEA);
-	add_element(next_value(table), bytes, len);
+	add_element(table, bytes, len);
 }
 
 void pg_table_null(struct pg_table *table)
 {
 	const uint32_t len = IS_NULL;
 	table->with_null |= 1u << table->at;
-	buf_add(next_value(table), &len, sizeof(len));
+	char *const to = next_value(table, sizeof(len));
+	if (to != NULL)
+		memcpy(to, &len, sizeof(len));
 }
 
 void pg_table_int_or_null(struct pg_table *table, bool has_value, int64_t value)
@@ -160,20 +160,31 @@ static uint32_t oid_of(char type)
 	return 0;
 }
 
-static struct buf *next_value(struct pg_table *table)
+/* Inlined, so that a number is written in a few instructions. */
+static inline void add_element(struct pg_table *table, const void *bytes, size_t len)
+{
+	assert(len < INT32_MAX);
+	const uint32_t length = htobe32((uint32_t)len);
+	char *const to = next_value(table, sizeof(length) + len);
+	if (to == NULL)
+		return;
+	memcpy(to, &length, sizeof(length));
+	if (len > 0)
+		memcpy(to + sizeof(length), bytes, len);
+}
+
+/* Room of len bytes in the next column; NULL, and the column has failed, when there is none. */
+static inline char *next_value(struct pg_table *table, size_t len)
 {
 	struct buf *const out = &table->columns[table->at];
 	if (++table->at == table->column_count) {
 		table->at = 0;
 		table->row_count++;
 	}
-	return out;
-}
-
-static void add_element(struct buf *out, const void *bytes, size_t len)
-{
-	assert(len < INT32_MAX);
-	const uint32_t length = htobe32((uint32_t)len);
-	buf_add(out, &length, sizeof(length));
-	buf_add(out, bytes, len);
+	const bool is_easy = !out->has_failed && len < out->cap - out->len;
+	if (!is_easy && !buf_reserve(out, len))
+		return NULL;
+	char *const room = out->data + out->len;
+	out->len += len;
+	return room;
 }
