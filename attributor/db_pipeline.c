@@ -3,7 +3,7 @@
 #include "db_parts.h"
 
 #include <assert.h>
-#include <stdio.h>
+#include <endian.h>
 #include <string.h>
 
 #include "log.h"
@@ -13,6 +13,7 @@
 #define SQLSTATE_UNKNOWN   "XX000"
 #define SQLSTATE_CUT_SHORT "57014"
 #define SQLSTATE_NOT_HERE  "08004" /* we refuse the server */
+#define INT_DIGITS_MAX     19      /* of INT64_MIN; so many fit in 64 bits */
 
 static bool send_call(struct db *db, struct db_call *call);
 static void choose_prepared(struct db *db, struct db_call *call);
@@ -112,21 +113,23 @@ struct str db_rows_text(const struct db_rows *rows, unsigned row, unsigned colum
 
 int64_t db_rows_int(const struct db_rows *rows, unsigned row, unsigned column)
 {
-	struct str text = db_rows_text(rows, row, column);
-	const bool is_negative = text.len > 0 && text.data[0] == '-';
-	if (is_negative) {
-		text.data++;
-		text.len--;
-	}
+	/* libpq ends every text with a NUL; that of NULL is empty. */
+	const char *const text =
+		PQgetvalue((const PGresult *)(const void *)rows, (int)row, (int)column);
+	const bool is_negative = text[0] == '-';
+	const char *const digits = text + is_negative;
 	uint64_t value = 0;
-	if (!str_parse_u64(text, (uint64_t)INT64_MAX + is_negative, &value))
+	unsigned count = 0;
+	while (digits[count] >= '0' && digits[count] <= '9' && count < INT_DIGITS_MAX)
+		value = value * 10 + (uint64_t)(digits[count++] - '0');
+	if (digits[count] != '\0' || value > (uint64_t)INT64_MAX + is_negative)
 		return 0;
 	return is_negative ? (int64_t)(0 - value) : (int64_t)value;
 }
 
 bool db_rows_bool(const struct db_rows *rows, unsigned row, unsigned column)
 {
-	return str_equal(db_rows_text(rows, row, column), STR("t"));
+	return PQgetvalue((const PGresult *)(const void *)rows, (int)row, (int)column)[0] == 't';
 }
 
 static bool send_call(struct db *db, struct db_call *call)
@@ -166,7 +169,14 @@ static void choose_prepared(struct db *db, struct db_call *call)
  * would be run in place of ours. */
 static void prepared_name(const struct db *db, char out[DB_NAME_TEXT_MAX], int index)
 {
-	snprintf(out, DB_NAME_TEXT_MAX, "%x_%d", (unsigned)PQbackendPID(db->conn), index % 1000);
+	const uint32_t session = htobe32((uint32_t)PQbackendPID(db->conn));
+	hex_encode(out, &session, sizeof(session));
+	char *const number = out + 2 * sizeof(session);
+	number[0] = '_';
+	number[1] = (char)('0' + index / 100 % 10);
+	number[2] = (char)('0' + index / 10 % 10);
+	number[3] = (char)('0' + index % 10);
+	number[4] = '\0';
 }
 
 /* With the server's own reason where it gave one ("terminating connection due to …"). */
