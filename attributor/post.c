@@ -19,7 +19,7 @@
 #define UNWELL_PAUSE_US          (100 * 1000)
 /* While one connection is at work the other begins with no less, or after that long: statements
  * cost more than the rows in them, and whoever comes a little later goes with them. */
-#define GATHER_EVENTS   (POST_BATCH_MAX / 2)
+#define GATHER_EVENTS   (POST_BATCH_MAX / 2) /* or as many as a batch may have */
 #define GATHER_US       (2 * 1000)
 #define NAME_MAX_BYTES  32
 #define SQLSTATE_UNIQUE "23505"
@@ -276,7 +276,9 @@ static void on_deal(void *arg)
 static bool is_to_gather(const struct post *post)
 {
 	bool is_one_busy = false;
-	if (post->has_gathered || post->head == NULL || post->queued >= GATHER_EVENTS)
+	const unsigned enough =
+		post->config.batch_max < GATHER_EVENTS ? post->config.batch_max : GATHER_EVENTS;
+	if (post->has_gathered || post->head == NULL || post->queued >= enough)
 		return false;
 	for (unsigned i = 0; i < POST_CONNECTIONS; i++)
 		is_one_busy |= post->posters[i]->is_busy;
