@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * One batch: its round trips, and the way out of each. */
+#include <stddef.h>
 #include <string.h>
 
 #include "failpoint.h"
@@ -16,6 +17,8 @@ static const char replicated_sql[] = "SELECT pg_logical_emit_message(true, 'wasl
 				     "WHERE current_setting('synchronous_standby_names') <> ''";
 
 static void on_read(const struct db_result *result, void *arg);
+static void ask_old(struct poster *poster);
+static void on_old(const struct db_result *result, void *arg);
 static void ask_coupons(struct poster *poster);
 static void on_coupons(const struct db_result *result, void *arg);
 static void ask_names(struct poster *poster);
@@ -41,7 +44,10 @@ void batch_start(struct poster *poster)
 	struct batch *const batch = &poster->batch;
 	const struct post_span *const span = &poster->spans[poster->span_count - 1];
 	struct db_statement statements[DB_STATEMENTS_MAX];
-	*batch = (struct batch){.count = span->count, .tables = poster->tables};
+	memset(batch, 0, offsetof(struct batch, named));
+	memset(batch->postings, 0, span->count * sizeof(batch->postings[0]));
+	batch->count = span->count;
+	batch->tables = poster->tables;
 	arena_init(&batch->arena, POST_ARENA_MAX);
 	for (unsigned i = 0; i < span->count; i++)
 		batch->postings[i].item = poster->taken[span->from + i];
@@ -78,6 +84,36 @@ static void on_read(const struct db_result *result, void *arg)
 		return;
 	}
 	if (!goes_wrong(poster, post_read_take(&poster->batch, result)))
+		ask_old(poster);
+}
+
+static void ask_old(struct poster *poster)
+{
+	struct batch *const batch = &poster->batch;
+	struct db_statement statements[DB_STATEMENTS_MAX];
+	bool is_whole = true;
+	if (is_to_be_undone(batch)) {
+		roll_back(poster);
+		return;
+	}
+	const unsigned count =
+		post_read_old_statements(batch, poster->read_names, statements, &is_whole);
+	if (!is_whole)
+		goes_wrong(poster, BATCH_NO_MEMORY);
+	else if (count > 0)
+		run(poster, statements, count, on_old);
+	else
+		ask_coupons(poster);
+}
+
+static void on_old(const struct db_result *result, void *arg)
+{
+	struct poster *const poster = arg;
+	if (result->status != DB_OK) {
+		fail(poster, result);
+		return;
+	}
+	if (!goes_wrong(poster, post_read_old_take(&poster->batch, result)))
 		ask_coupons(poster);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the second round trip found: rows into what the pure core wants to know of each order. */
+ * What the round trip of names found: rows into what the pure core wants to know of each order. */
 #include "post_parts.h"
 #include "seal.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A batch's second round trip: what the facts name. Affiliates with their standing when the order
+ * A batch's round trip of names: what the facts name. Affiliates with their standing when the order
  * was placed and their tier, coupons, products, the rules that may match, and fresh numbers. What
  * no order of the batch names is not asked for. */
 #include <stdio.h>

@@ -124,12 +124,12 @@ struct post_room {
 
 #define POST_SPARE_IDS 512
 
-/* Tables that hold the parameters of the first and of the second round trip. */
+/* Tables that hold the parameters of what is read of orders, and of what they name. */
 #define POST_READ_NAMES   2
 #define POST_NAMES_TABLES 5
 
-/* Statements of the second round trip, in the order in which they are sent; batch.asked says which
- * are. */
+/* Statements of the round trip of names, in the order in which they are sent; batch.asked says
+ * which are. */
 enum post_ask {
 	ASK_ROOMS,
 	ASK_TIERS,
@@ -184,22 +184,23 @@ struct post_count {
 
 struct batch {
 	struct arena arena;
-	struct posting postings[POST_BATCH_MAX];
 	unsigned count;
 	unsigned read_at;           /* where post_read's statements begin in the first run */
 	int64_t now_us;             /* the transaction's */
-	int asked[POST_NAMES_ASKS]; /* where each statement of the second run is; -1: not there */
+	int asked[POST_NAMES_ASKS]; /* where each statement of names is; -1: not there */
 	struct rule *all_rules;
-	struct post_rules rules[POST_BATCH_MAX];
-	unsigned rules_count;
-	struct post_use uses[POST_BATCH_MAX];
-	unsigned use_count;
 	struct post_room *rooms;
 	unsigned room_count;
 	struct post_ids commission_ids, transaction_ids;
 	struct pg_table *tables; /* POST_TABLES: the poster's */
+	unsigned named_count, rules_count, use_count, count_used;
+	/* From here on only as far as counted above: the rest is of batches before. */
+	struct posting
+		*named[POST_BATCH_MAX]; /* whom post_read's last statements name, by at - 1 */
+	struct post_rules rules[POST_BATCH_MAX];
+	struct post_use uses[POST_BATCH_MAX];
 	struct post_count counts[POST_COUNTS_MAX];
-	unsigned count_used;
+	struct posting postings[POST_BATCH_MAX];
 };
 
 /* A part of the taken items that is tried as one batch. */
@@ -281,8 +282,12 @@ void post_read_init(struct pg_table *names); /* POST_READ_NAMES */
 unsigned post_read_statements(struct batch *batch, struct pg_table *names,
 	struct db_statement *statements, bool *is_whole);
 enum batch_step post_read_take(struct batch *batch, const struct db_result *result);
+/* Of the orders that are not new and have no verdict yet; 0: there are none. Fills names anew. */
+unsigned post_read_old_statements(struct batch *batch, struct pg_table *names,
+	struct db_statement *statements, bool *is_whole);
+enum batch_step post_read_old_take(struct batch *batch, const struct db_result *result);
 
-/* post_live.c: the parts of the first round trip that tell what stands. */
+/* post_live.c: what stands of orders that are not new. */
 extern const char post_live_decisions_sql[], post_live_lines_sql[], post_live_commissions_sql[];
 enum batch_step post_live_decision(
 	struct batch *batch, struct posting *posting, const struct db_rows *rows, unsigned row);
