@@ -273,6 +273,13 @@ class Races(Case):
         self.assertEqual(rows, [["1"]])
 
     def test_two_attributors_at_once_on_the_same_orders(self):
+        self.race_of_two_attributors(first=8)  # from there on only the orders' locks keep them apart
+
+    def test_two_attributors_at_once_on_the_same_new_orders(self):
+        self.race_of_two_attributors(first=0)
+
+    def race_of_two_attributors(self, first):
+        """Forty events of four orders, each sent to both; so many are sent one after the other before."""
         token = self.click()
         other = Attributor(running).wait_ready()
         self.addCleanup(other.kill)
@@ -282,7 +289,7 @@ class Races(Case):
             for url in (running.env["WASL_ATTRIBUTOR_ADMIN_URL"], other.url("admin"))]
         before = collisions()
         events = [(self.shop.order([token], ["%d.00" % (100 + n)], "%s-%d" % (self.order_id(), n % 4), order_version=n),
-                   "two-%d" % n) for n in range(40)]
+                   "two-%d-%d" % (first, n)) for n in range(40)]
 
         def send(number):
             event, name = events[number // 2]
@@ -290,17 +297,41 @@ class Races(Case):
                 return other.send(self.shop.store, event, name)
             return self.shop.send(event, name)
 
-        for number in range(8):  # the orders are there: from here on only their locks keep them apart
+        for number in range(first):
             self.assertEqual(send(number).status, 200)
-        with self.orders_locked(0.5), concurrent.futures.ThreadPoolExecutor(72) as pool:
-            answers = list(pool.map(send, range(8, 80)))
+        with self.orders_locked(0.5), concurrent.futures.ThreadPoolExecutor(80 - first) as pool:
+            answers = list(pool.map(send, range(first, 80)))
         self.assertEqual({answer.status for answer in answers}, {200})
-        self.assertEqual(sum(not answer.json()["duplicate"] for answer in answers), 36)
+        self.assertEqual(sum(not answer.json()["duplicate"] for answer in answers), 40 - first // 2)
         for n in range(4):
             self.assertEqual(self.shop.rows("%s-%d" % (self.order_id(), n)),
                              [(self.shop.affiliate, "pending", "%d.%d0" % divmod(136 + n, 10))])
             self.assertEqual(self.counts("%s-%d" % (self.order_id(), n))[0], 10)
         self.assertEqual(collisions(), before, "they did not wait for each other's lock")
+
+    def test_new_and_old_orders_in_one_batch(self):
+        token = self.click()
+        name = lambda number: "%s-%d" % (self.order_id(), number)
+        event = lambda number, price, version=1: self.shop.order([token], [price], name(number), order_version=version)
+        batches = lambda: stack.parse_metrics(stack.request(
+            running.env["WASL_ATTRIBUTOR_ADMIN_URL"], "GET", "/metrics").body)[("wasl_event_batches_total", frozenset())]
+        bodies = {number: json.dumps(event(number, "100.00")).encode() for number in (1, 3, 5, 7, 12, 13)}
+        first = {number: self.shop.send(body, "first-%d" % number).json() for number, body in bodies.items()}
+        before = batches()
+        with self.orders_locked(1), concurrent.futures.ThreadPoolExecutor(13) as pool:
+            # The first two wait with a connection each; the others gather to one batch.
+            rest = [pool.submit(self.shop.send, event(number, "50.00")) for number in (10, 11)]
+            time.sleep(0.2)
+            rest += [pool.submit(self.shop.send, event(number, "200.00", 2)) for number in range(9)]
+            again = [pool.submit(self.shop.send, bodies[number], "first-%d" % number) for number in (12, 13)]
+        self.assertEqual({one.result().status for one in rest}, {200})
+        self.assertEqual(len({one.result().json()["commissions"][0]["id"] for one in rest}), 11)
+        self.assertEqual([one.result().json() for one in again],
+                         [dict(first[number], duplicate=True) for number in (12, 13)])
+        for number in range(9):
+            self.assertEqual(self.shop.rows(name(number)), [(self.shop.affiliate, "pending", "20.00")])
+            self.assertEqual(self.counts(name(number)), [2, 2, 1, 4] if number in first else [1, 1, 1, 2], number)
+        self.assertLessEqual(batches() - before, 4, "they were not taken together")
 
     def test_a_refused_event_leaves_no_trace_of_a_new_order(self):
         for number in range(5):
