@@ -185,11 +185,13 @@ check-browser: deps deps-browser ## prefetched and prerendered links in Debian's
 	@WASL_BIN=$(BIN) python3 tests/black/run.py tests/black/browser_prefetch.py
 
 SOAK_SECONDS ?= 600
-soak: deps ## long fault runs of clicks and orders: SOAK_SECONDS of each, SOAK_SEED
+SOAK_RECORDS ?= 1000000
+soak: deps ## long fault runs of clicks and orders: SOAK_SECONDS of each, SOAK_SEED; backlogs of a million clicks
 	$(SUB) all test-programs
 	@WASL_BIN=$(BIN) SOAK_SECONDS=$(SOAK_SECONDS) python3 tests/black/faultrun.py
 	@WASL_BIN=$(BIN) WASL_TEST_SECONDS=$(SOAK_SECONDS) WASL_TEST_SEED=$(SOAK_SEED) \
 		python3 tests/black/test_order_faults.py -v Chance
+	@WASL_BIN=$(BIN) WASL_TEST_RECORDS=$(SOAK_RECORDS) python3 tests/black/test_backlog.py
 
 bench: deps deps-bench ## benchmarks against their anchors; also build/bench/results.json; ONLY="tracker idle" for some
 	$(SUB) all bench-programs
