@@ -171,12 +171,18 @@ static size_t take_whole_head(struct conn *conn, struct str head, struct str aft
 			hand_over(conn, request);
 		return head.len;
 	}
-	if (request->content_length > server->limits.body_max || server->limits.body_max == 0)
+	if (request->content_length > server->limits.body_max || server->limits.body_max == 0) {
 		conn_refuse(conn, 413);
-	else if (!start_body(conn, request, head))
+	} else if (!request->is_chunked && request->content_length <= after.len) {
+		/* All of it is there: it is handed over from where it lies. */
+		request->body = (struct str){after.data, (size_t)request->content_length};
+		hand_over(conn, request);
+		return head.len + request->body.len;
+	} else if (!start_body(conn, request, head)) {
 		conn_refuse(conn, 503);
-	else if (request->has_expect && after.len == 0)
+	} else if (request->has_expect && after.len == 0) {
 		conn_continue(conn);
+	}
 	return head.len;
 }
 

@@ -151,7 +151,10 @@ START_TEST(pieces_change_nothing)
 	const char *text = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
 			   "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 			   "3\r\nabc\r\n2;x\r\nde\r\n0\r\n\r\n" GET("/end!");
-	for (size_t step = 1; step <= 3; step += 2) {
+	/* The first head, all but its body's last byte, all of it, and everything at once. */
+	static const size_t steps[] = {1, 3, 51, 55, 56, 1000};
+	for (size_t i = 0; i < COUNT_OF(steps); i++) {
+		const size_t step = steps[i];
 		const int fd = dial();
 		for (size_t at = 0; at < strlen(text); at += step) {
 			say_bytes(
