@@ -3,6 +3,7 @@
 #include "timestamp.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define DAY_S            86400
 #define FRACTION_DIGITS  9
@@ -31,6 +32,8 @@ struct civil {
 	unsigned month, day;
 };
 
+static unsigned year_digits(int64_t year);
+static char *put_number(char *at, unsigned number, unsigned digits, char after);
 static bool take_number(struct str text, size_t at, size_t digits, unsigned *out);
 static bool take_date_time(struct str text, int64_t *seconds, bool *is_leap_second);
 static bool take_fraction(struct str *text, int64_t *us);
@@ -76,9 +79,17 @@ void timestamp_format(char out[TIMESTAMP_TEXT_MAX], int64_t us)
 		days--;
 	}
 	const struct civil civil = civil_of(days);
-	snprintf(out, TIMESTAMP_TEXT_MAX, "%04d-%02u-%02uT%02u:%02u:%02u.%03uZ", (int)civil.year,
-		civil.month, civil.day, (unsigned)(of_day / 3600), (unsigned)(of_day / 60 % 60),
-		(unsigned)(of_day % 60), (unsigned)(rest_us / US_PER_MS));
+	char *at = out;
+	if (civil.year < 0)
+		*at++ = '-';
+	at = put_number(at, (unsigned)llabs(civil.year), year_digits(civil.year), '-');
+	at = put_number(at, civil.month, 2, '-');
+	at = put_number(at, civil.day, 2, 'T');
+	at = put_number(at, (unsigned)(of_day / 3600), 2, ':');
+	at = put_number(at, (unsigned)(of_day / 60 % 60), 2, ':');
+	at = put_number(at, (unsigned)(of_day % 60), 2, '.');
+	at = put_number(at, (unsigned)(rest_us / US_PER_MS), 3, 'Z');
+	*at = '\0';
 }
 
 bool duration_parse(struct str text, int64_t *us)
@@ -113,6 +124,24 @@ void duration_format(char out[TIMESTAMP_TEXT_MAX], int64_t us)
 	while (us % units[i].us != 0)
 		i++;
 	snprintf(out, TIMESTAMP_TEXT_MAX, "%lld%s", (long long)(us / units[i].us), units[i].name);
+}
+
+/* Four places, sign included, unless the year needs more: 64 bits of microseconds go from the year
+ * -290308 to 294247. */
+static unsigned year_digits(int64_t year)
+{
+	unsigned digits = year < 0 ? 3 : 4;
+	for (int64_t over = year < 0 ? 1000 : 10000; llabs(year) >= over; over *= 10)
+		digits++;
+	return digits;
+}
+
+static char *put_number(char *at, unsigned number, unsigned digits, char after)
+{
+	for (unsigned i = digits; i-- > 0; number /= 10)
+		at[i] = (char)('0' + number % 10);
+	at[digits] = after;
+	return at + digits + 1;
 }
 
 static bool take_number(struct str text, size_t at, size_t digits, unsigned *out)

@@ -79,11 +79,31 @@ START_TEST(every_day_agrees_with_the_library_and_comes_back)
 		ck_assert(timestamp_parse(str_from(text), &back));
 		ck_assert_int_eq(back, us);
 	}
-	timestamp_format(text, -1);
-	ck_assert_str_eq(text, "1969-12-31T23:59:59.999Z");
-	timestamp_format(text, INT64_MIN);
-	timestamp_format(text, INT64_MAX);
-	ck_assert_str_eq(text, "294247-01-10T04:00:54.775Z");
+}
+END_TEST
+
+START_TEST(years_of_other_than_four_places_are_written_whole)
+{
+	static const struct {
+		int64_t us;
+		const char *text;
+	} rows[] = {
+		{-1, "1969-12-31T23:59:59.999Z"},
+		{INT64_C(-30610310400) * US_PER_S, "0999-12-31T00:00:00.000Z"},
+		{INT64_C(-62167219200) * US_PER_S, "0000-01-01T00:00:00.000Z"},
+		{INT64_C(-62167219200) * US_PER_S - 1, "-001-12-31T23:59:59.999Z"},
+		{INT64_C(-93724128000) * US_PER_S, "-1000-01-01T00:00:00.000Z"},
+		{INT64_C(-93692592000) * US_PER_S, "-999-01-01T00:00:00.000Z"},
+		{INT64_C(253402300800) * US_PER_S - 1, "9999-12-31T23:59:59.999Z"},
+		{INT64_C(253402300800) * US_PER_S, "10000-01-01T00:00:00.000Z"},
+		{INT64_MIN, "-290308-12-21T19:59:05.224Z"},
+		{INT64_MAX, "294247-01-10T04:00:54.775Z"},
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		char text[TIMESTAMP_TEXT_MAX];
+		timestamp_format(text, rows[i].us);
+		ck_assert_str_eq(text, rows[i].text);
+	}
 }
 END_TEST
 
@@ -146,5 +166,6 @@ START_TEST(durations_print_in_the_largest_unit_that_divides)
 END_TEST
 
 SUITE_MAIN("timestamp", times_parse, other_times_are_refused,
-	every_day_agrees_with_the_library_and_comes_back, durations_carry_units,
+	every_day_agrees_with_the_library_and_comes_back,
+	years_of_other_than_four_places_are_written_whole, durations_carry_units,
 	durations_print_in_the_largest_unit_that_divides)
