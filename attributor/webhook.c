@@ -15,9 +15,12 @@
 #include "log.h"
 #include "problem.h"
 #include "seal.h"
+#include "spares.h"
 #include "timestamp.h"
 
 #define JOB_MAGIC     0x30b5e7a1
+#define JOB_BYTES     4096 /* of one that is used again */
+#define JOBS_KEPT_MAX 256
 #define ACCEPTED      "{\"status\":\"accepted\"}"
 #define REPLY_HEADERS "Cache-Control: no-store\r\n"
 #define CODE_AWAY     "database_unavailable"
@@ -53,6 +56,7 @@ struct job {
 	struct post_item item;
 	struct post_known_query known;
 	uint8_t *sealed;
+	size_t taken; /* with bytes */
 	char bytes[]; /* headers and body */
 };
 
@@ -64,6 +68,7 @@ struct webhook {
 	struct loop_timer *deadline;
 	unsigned jobs;
 	size_t bytes;
+	struct spares spares; /* jobs that are over */
 };
 
 static struct job *job_new(struct webhook *webhook, const struct http_request *request);
@@ -83,7 +88,8 @@ static void spool(struct job *job);
 static void on_spooled(bool is_safe, void *arg);
 static void answer_accepted(struct job *job);
 static void answer_reused(struct job *job);
-static void answer_json(struct job *job, struct str body, enum meters_result result);
+static void answer_json(
+	struct job *job, unsigned status, struct str body, enum meters_result result);
 static void answer_problem(
 	struct job *job, const struct problem *problem, enum meters_result result);
 static void answer_away(struct job *job);
@@ -99,6 +105,7 @@ struct webhook *webhook_new(struct loop *loop, const struct webhook_config *conf
 	if (webhook != NULL) {
 		*webhook = (struct webhook){.loop = loop, .config = *config};
 		problem_page_init(&webhook->page);
+		spares_init(&webhook->spares, JOBS_KEPT_MAX, JOB_BYTES);
 		webhook->deadline = loop_timer_new(loop, on_deadline, webhook);
 		if (webhook->deadline != NULL)
 			return webhook;
@@ -181,19 +188,19 @@ void webhook_free(struct webhook *webhook)
 	assert(webhook->jobs == 0);
 	loop_timer_free(webhook->deadline);
 	problem_page_release(&webhook->page);
+	spares_release(&webhook->spares);
 	free(webhook);
 }
 
 static struct job *job_new(struct webhook *webhook, const struct http_request *request)
 {
-	const struct verify_headers raw = {webhook_header_once(request, "webhook-id"),
-		webhook_header_once(request, "webhook-timestamp"),
-		webhook_header_once(request, "webhook-signature")};
-	const size_t bytes = raw.id.len + raw.timestamp.len + raw.signature.len + request->body.len;
-	struct job *const job = malloc(sizeof(*job) + bytes);
+	const struct verify_headers raw = webhook_headers(request);
+	const size_t taken = sizeof(struct job) + raw.id.len + raw.timestamp.len +
+			     raw.signature.len + request->body.len;
+	struct job *const job = spares_take(&webhook->spares, taken);
 	if (job == NULL)
 		return NULL;
-	*job = (struct job){.magic = JOB_MAGIC, .webhook = webhook};
+	*job = (struct job){.magic = JOB_MAGIC, .webhook = webhook, .taken = taken};
 	char *at = job->bytes;
 	keep(&at, raw.id, &job->headers.id);
 	keep(&at, raw.timestamp, &job->headers.timestamp);
@@ -332,7 +339,7 @@ static void on_known(enum post_known known, struct str answer, void *arg)
 			answer_reused(job);
 			break;
 		case POST_KNOWN_SAME: /* valid then: a setting of the store has changed since */
-			answer_json(job, answer, METERS_DUPLICATE);
+			answer_json(job, 200, answer, METERS_DUPLICATE);
 			break;
 		case POST_KNOWN_NOT:
 		case POST_KNOWN_UNASKED:
@@ -395,7 +402,7 @@ static void on_posted(struct post_item *item, const struct post_outcome *outcome
 	if (!job->is_answered)
 		switch (outcome->status) {
 		case POST_DONE:
-			answer_json(job, outcome->answer, outcome->result);
+			answer_json(job, 200, outcome->answer, outcome->result);
 			break;
 		case POST_REFUSED:
 			if (job->is_spooling)
@@ -493,12 +500,7 @@ static void on_spooled(bool is_safe, void *arg)
 
 static void answer_accepted(struct job *job)
 {
-	conn_server_reply(job->server, job->ref,
-		&(struct conn_reply){.status = 202,
-			.headers = STR(REPLY_HEADERS),
-			.content_type = "application/json",
-			.body = STR(ACCEPTED)});
-	note_answer(job, 202, METERS_ACCEPTED);
+	answer_json(job, 202, STR(ACCEPTED), METERS_ACCEPTED);
 }
 
 static void answer_reused(struct job *job)
@@ -510,14 +512,15 @@ static void answer_reused(struct job *job)
 		METERS_REFUSED);
 }
 
-static void answer_json(struct job *job, struct str body, enum meters_result result)
+static void answer_json(
+	struct job *job, unsigned status, struct str body, enum meters_result result)
 {
 	conn_server_reply(job->server, job->ref,
-		&(struct conn_reply){.status = 200,
+		&(struct conn_reply){.status = status,
 			.headers = STR(REPLY_HEADERS),
 			.content_type = "application/json",
 			.body = body});
-	note_answer(job, 200, result);
+	note_answer(job, status, result);
 }
 
 static void answer_problem(
@@ -586,7 +589,7 @@ static void job_end(struct job *job)
 	event_free(job->event);
 	free(job->sealed);
 	job->magic = 0;
-	free(job);
+	spares_put(&job->webhook->spares, job, job->taken);
 }
 
 static struct job *checked(void *arg)

@@ -16,6 +16,7 @@
 #include "meters.h"
 #include "post.h"
 #include "stores.h"
+#include "verify.h"
 
 #define WEBHOOK_JOBS_MAX  4096        /* under way; more are told to come again */
 #define WEBHOOK_BYTES_MAX (64u << 20) /* and the bytes of their bodies */
@@ -44,8 +45,8 @@ enum webhook_path {
 enum webhook_path webhook_path_parse(struct str raw_path, uint32_t *store_id);
 /* Whether Content-Type and Content-Encoding let it be JSON. */
 bool webhook_is_json(const struct http_request *request);
-/* Empty when it is absent or there twice. */
-struct str webhook_header_once(const struct http_request *request, const char *name);
+/* Each is empty when it is absent or there twice. */
+struct verify_headers webhook_headers(const struct http_request *request);
 
 struct webhook;
 struct webhook *webhook_new(
