@@ -5,8 +5,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "digest.h"
 #include "log.h"
+#include "seal.h"
 
+static void forget(void);
 static struct keys_file file_now(const char *path);
 static bool is_same_file(const struct keys_file *a, const struct keys_file *b);
 
@@ -33,6 +36,7 @@ bool keys_reload(struct keys *keys, struct err *err)
 		return false;
 	}
 	token_box_free(keys->box);
+	forget();
 	keys->box = box;
 	keys->ring = ring;
 	keyring_release(&ring);
@@ -58,8 +62,16 @@ bool keys_reload_if_changed(struct keys *keys)
 void keys_release(struct keys *keys)
 {
 	token_box_free(keys->box);
+	forget();
 	keys->box = NULL;
 	keyring_release(&keys->ring);
+}
+
+/* What is kept elsewhere of keys that may be gone now. */
+static void forget(void)
+{
+	seal_forget();
+	digest_forget();
 }
 
 /* All zero when there is none. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "buf.h"
+#include "digest.h"
 #include "log.h"
 #include "stores_parts.h"
 
@@ -398,11 +399,14 @@ static void open_secrets(const struct stores *stores, struct stores_entry *entry
 			stores->on_unknown(stores->on_unknown_arg);
 			is_open = open_secret(stores, entry, i, &opened, &err);
 		}
-		if (is_open)
+		if (is_open) {
+			if (secret->len > 0 && memcmp(secret, &opened, sizeof(opened)) != 0)
+				digest_forget();
 			*secret = opened;
-		else
+		} else {
 			log_error("secret_not_opened", LOG_NUM("store", entry->store.store_id),
 				LOG_TEXT("reason", err.msg));
+		}
 	}
 }
 

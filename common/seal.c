@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Sealing with AES-256-GCM, and hashes. Contexts of seals are made per call, but the cipher is
- * looked up once. */
+ * Sealing with AES-256-GCM, and hashes. Sealing goes through a kept context, since every event is
+ * sealed under the same key; what opens a seal is made per call, but the cipher is looked up once.
+ */
 #include "seal.h"
 
 #include <string.h>
@@ -19,11 +20,17 @@
 _Static_assert(BODY_AT + TAG_BYTES == SEAL_OVERHEAD, "slot, IV and tag");
 _Static_assert(DIGEST_BYTES == SEAL_HASH_BYTES, "of hashes too");
 
+/* Each thread's own. */
+static _Thread_local struct {
+	EVP_CIPHER_CTX *ctx; /* NULL: none yet */
+	uint8_t secret_key[KEYRING_KEY_BYTES];
+} kept;
+
+static EVP_CIPHER_CTX *sealing(const uint8_t *secret_key);
 static const EVP_CIPHER *cipher(void);
 static const uint8_t *key_of(const struct keyring_key *key, enum seal_purpose purpose);
 static bool add_context(EVP_CIPHER_CTX *ctx, bool is_seal, uint8_t slot, struct str context);
-static bool encrypt(EVP_CIPHER_CTX *ctx, const uint8_t *secret_key, struct str context,
-	struct str plain, uint8_t *out);
+static bool encrypt(EVP_CIPHER_CTX *ctx, struct str context, struct str plain, uint8_t *out);
 static bool decrypt(EVP_CIPHER_CTX *ctx, const uint8_t *secret_key, struct str context,
 	struct str sealed, uint8_t *out);
 
@@ -37,12 +44,18 @@ bool seal_encrypt(const struct keyring *keyring, enum seal_purpose purpose, stru
 	out[0] = (uint8_t)keyring->active;
 	if (!entropy_draw(entropy, out + IV_AT, IV_BYTES))
 		return err_set(err, ERR_SYSTEM, 0, "the kernel gives no random bytes");
-	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
-	const bool is_sealed =
-		ctx != NULL &&
-		encrypt(ctx, key_of(&keyring->keys[keyring->active], purpose), context, plain, out);
-	EVP_CIPHER_CTX_free(ctx);
-	return is_sealed || err_set(err, ERR_SYSTEM, 0, "OpenSSL could not seal");
+	EVP_CIPHER_CTX *ctx = sealing(key_of(&keyring->keys[keyring->active], purpose));
+	if (ctx != NULL && encrypt(ctx, context, plain, out))
+		return true;
+	seal_forget();
+	return err_set(err, ERR_SYSTEM, 0, "OpenSSL could not seal");
+}
+
+void seal_forget(void)
+{
+	EVP_CIPHER_CTX_free(kept.ctx);
+	kept.ctx = NULL;
+	explicit_bzero(kept.secret_key, sizeof(kept.secret_key));
 }
 
 bool seal_decrypt(const struct keyring *keyring, enum seal_purpose purpose, struct str context,
@@ -77,6 +90,20 @@ bool seal_sha256(struct str bytes, uint8_t out[SEAL_HASH_BYTES])
 	return digest_sha256(bytes, out);
 }
 
+static EVP_CIPHER_CTX *sealing(const uint8_t *secret_key)
+{
+	const bool is_new = kept.ctx == NULL;
+	if (!is_new && memcmp(kept.secret_key, secret_key, KEYRING_KEY_BYTES) == 0)
+		return kept.ctx;
+	if (is_new)
+		kept.ctx = EVP_CIPHER_CTX_new();
+	if (kept.ctx == NULL || EVP_EncryptInit_ex2(kept.ctx, is_new ? cipher() : NULL, secret_key,
+					NULL, NULL) != 1)
+		return NULL;
+	memcpy(kept.secret_key, secret_key, KEYRING_KEY_BYTES);
+	return kept.ctx;
+}
+
 /* OpenSSL's own constant when it can't be fetched: that one is looked up with every seal. */
 static const EVP_CIPHER *cipher(void)
 {
@@ -107,12 +134,11 @@ static bool add_context(EVP_CIPHER_CTX *ctx, bool is_seal, uint8_t slot, struct 
 	return true;
 }
 
-static bool encrypt(EVP_CIPHER_CTX *ctx, const uint8_t *secret_key, struct str context,
-	struct str plain, uint8_t *out)
+static bool encrypt(EVP_CIPHER_CTX *ctx, struct str context, struct str plain, uint8_t *out)
 {
 	int len = 0;
 	uint8_t *tag = out + BODY_AT + plain.len;
-	if (EVP_EncryptInit_ex2(ctx, cipher(), secret_key, out + IV_AT, NULL) != 1 ||
+	if (EVP_EncryptInit_ex2(ctx, NULL, NULL, out + IV_AT, NULL) != 1 ||
 		!add_context(ctx, true, out[0], context))
 		return false;
 	if (plain.len > 0 && EVP_EncryptUpdate(ctx, out + BODY_AT, &len,

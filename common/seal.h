@@ -26,6 +26,10 @@ enum seal_purpose { SEAL_SECRET = 0, SEAL_BODY };
 /* Seals with the active key; out takes plain.len + SEAL_OVERHEAD bytes. */
 bool seal_encrypt(const struct keyring *keyring, enum seal_purpose purpose, struct entropy *entropy,
 	struct str context, struct str plain, uint8_t *out, struct err *err);
+/* The context of seals keeps the key that sealed last: this ends it, for when the key's time is
+ * over.
+ */
+void seal_forget(void);
 /* out takes sealed.len - SEAL_OVERHEAD bytes (zeros after a refusal). Refuses an unknown or revoked
  * slot and any change. */
 bool seal_decrypt(const struct keyring *keyring, enum seal_purpose purpose, struct str context,

@@ -3,6 +3,7 @@
 #include "digest.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include <check.h>
 
@@ -49,12 +50,42 @@ START_TEST(hmac_is_as_published_whatever_the_key_before)
 }
 END_TEST
 
+/* RFC 4231 test cases 6 (a key of 131 bytes) and, for each length, what a fresh start gives. */
+START_TEST(a_key_is_known_by_all_its_bytes_however_many_there_are)
+{
+	enum { KEYS = 2 * DIGEST_KEYS_MAX + 1, LONGEST = 131 };
+	uint8_t key[LONGEST], first[KEYS + LONGEST][DIGEST_BYTES], digest[DIGEST_BYTES];
+	const struct str text = STR("Test Using Larger Than Block-Size Key - Hash Key First");
+	memset(key, 0xaa, sizeof(key));
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < KEYS + LONGEST; i++) {
+			const size_t len = i < KEYS ? DIGEST_KEY_BYTES_MAX : i - KEYS + 1;
+			key[DIGEST_KEY_BYTES_MAX - 1] = i < KEYS ? (uint8_t)i : 0xaa;
+			if (round == 0)
+				digest_forget();
+			ck_assert(digest_hmac((struct str){(char *)key, len}, &text, 1, digest));
+			if (round == 0)
+				memcpy(first[i], digest, DIGEST_BYTES);
+			ck_assert_mem_eq(digest, first[i], DIGEST_BYTES);
+			if (round == 1) /* known again */
+				ck_assert(digest_hmac(
+					(struct str){(char *)key, len}, &text, 1, digest));
+			ck_assert_mem_eq(digest, first[i], DIGEST_BYTES);
+			ck_assert(i == 0 || memcmp(first[i - 1], digest, DIGEST_BYTES) != 0);
+		}
+		assert_hex(
+			digest, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("digest");
 	TCase *tcase = tcase_create("digest");
 	tcase_add_test(tcase, sha256_is_as_published);
 	tcase_add_test(tcase, hmac_is_as_published_whatever_the_key_before);
+	tcase_add_test(tcase, a_key_is_known_by_all_its_bytes_however_many_there_are);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
