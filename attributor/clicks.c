@@ -3,12 +3,10 @@
 #include "clicks.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "click.h"
 
-#define INDEX_TEXT_MAX 12
 /* A reply's tag: generation | slot | click. */
 #define TAG_CLICK_BITS 8
 #define TAG_SLOT_BITS  16
@@ -140,11 +138,10 @@ static bool ask(struct clicks *clicks, const struct click_claim *claim, uint64_t
 {
 	struct click_bucket bucket;
 	unsigned index = 0;
-	char key[CLICK_KEY_MAX], field[INDEX_TEXT_MAX];
+	char key[CLICK_KEY_MAX], field[INT_TEXT_MAX];
 	click_id_bucket(claim->click_id, &bucket, &index);
 	const unsigned key_len = click_bucket_key(key, &bucket);
-	snprintf(field, sizeof(field), "%u", index);
-	const struct str args[] = {STR("HGET"), {key, key_len}, str_from(field)};
+	const struct str args[] = {STR("HGET"), {key, key_len}, int_format(field, index)};
 	return redis_command(clicks->redis, args, 3, on_reply, tag, clicks);
 }
 

@@ -2,8 +2,8 @@
  * The contexts of seals, and the HMACs of customers. */
 #include "event_seal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "seal.h"
 
@@ -66,9 +66,19 @@ static bool hide(struct event *event, const struct keyring *keyring, struct str 
 static bool context_make(char text[CONTEXT_MAX], enum event_part part,
 	const struct event_name *name, struct str *context)
 {
-	const char *const word = part == EVENT_PART_BODY ? "event" : "facts";
-	const int len = snprintf(
-		text, CONTEXT_MAX, "%s %u %.*s", word, name->store_id, STR_ARG(name->event_id));
-	*context = (struct str){text, len > 0 ? (size_t)len : 0};
-	return len > 0 && len < CONTEXT_MAX;
+	const struct str word = part == EVENT_PART_BODY ? STR("event ") : STR("facts ");
+	if (name->event_id.len > EVENT_ID_MAX)
+		return false;
+	char digits[INT_TEXT_MAX];
+	const struct str number = int_format(digits, name->store_id);
+	char *at = text;
+	memcpy(at, word.data, word.len);
+	at += word.len;
+	memcpy(at, number.data, number.len);
+	at += number.len;
+	*at++ = ' ';
+	if (name->event_id.len > 0)
+		memcpy(at, name->event_id.data, name->event_id.len);
+	*context = (struct str){text, (size_t)(at - text) + name->event_id.len};
+	return true;
 }

@@ -4,19 +4,11 @@
 
 #include <string.h>
 
+#define U64_DIGITS_SAFE 19 /* no number of so many digits overflows */
+
 static char lower(char c)
 {
 	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-struct str str_from(const char *cstr)
-{
-	return (struct str){.data = cstr, .len = strlen(cstr)};
-}
-
-bool str_equal(struct str a, struct str b)
-{
-	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
 bool str_equal_nocase(struct str a, struct str b)
@@ -24,7 +16,7 @@ bool str_equal_nocase(struct str a, struct str b)
 	if (a.len != b.len)
 		return false;
 	for (size_t i = 0; i < a.len; i++) {
-		if (lower(a.data[i]) != lower(b.data[i]))
+		if (a.data[i] != b.data[i] && lower(a.data[i]) != lower(b.data[i]))
 			return false;
 	}
 	return true;
@@ -112,10 +104,10 @@ bool str_parse_u64(struct str text, uint64_t max, uint64_t *out)
 		return false;
 	uint64_t value = 0;
 	for (size_t i = 0; i < text.len; i++) {
-		if (text.data[i] < '0' || text.data[i] > '9')
+		const unsigned digit = (unsigned char)text.data[i] - (unsigned)'0';
+		if (digit > 9)
 			return false;
-		const uint64_t digit = (uint64_t)(text.data[i] - '0');
-		if (value > (UINT64_MAX - digit) / 10)
+		if (i >= U64_DIGITS_SAFE && value > (UINT64_MAX - digit) / 10)
 			return false;
 		value = value * 10 + digit;
 	}

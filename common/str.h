@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* A view: not owned, not NUL-terminated, may hold any byte. data may be NULL only if len is 0. */
 struct str {
@@ -17,8 +18,8 @@ struct str {
 #define STR_ARG(s)   (int)(s).len, (s).data
 #define STR(literal) ((struct str){.data = (literal), .len = sizeof(literal) - 1})
 
-struct str str_from(const char *cstr);
-bool str_equal(struct str a, struct str b);
+static inline struct str str_from(const char *cstr);
+static inline bool str_equal(struct str a, struct str b);
 /* ASCII letters only; bytes over 0x7f compare as they are. */
 bool str_equal_nocase(struct str a, struct str b);
 bool str_has_prefix(struct str text, struct str prefix);
@@ -67,5 +68,16 @@ bool percent_decode(struct str text, bool is_form, char *out, size_t out_max, si
 bool utf8_is_valid(struct str text);
 /* The start of text, at most max bytes, that does not end within a character. */
 struct str utf8_cut(struct str text, size_t max);
+
+/* Here, since one side is mostly a literal, whose length is known then. */
+static inline struct str str_from(const char *cstr)
+{
+	return (struct str){.data = cstr, .len = strlen(cstr)};
+}
+
+static inline bool str_equal(struct str a, struct str b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
 
 #endif

@@ -18,10 +18,19 @@ static const char alphabet_64url[] =
 static const char pairs[] =
 	TEN("0") TEN("1") TEN("2") TEN("3") TEN("4") TEN("5") TEN("6") TEN("7") TEN("8") TEN("9");
 
+/* A character's value plus one; 0: it is in no such alphabet. */
+#define LETTERS_AND_DIGITS                                                                         \
+	['A'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, \
+	24, 25, 26, ['a'] = 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43,    \
+	44, 45, 46, 47, 48, 49, 50, 51, 52, ['0'] = 53, 54, 55, 56, 57, 58, 59, 60, 61, 62
+static const uint8_t values_64[256] = {LETTERS_AND_DIGITS, ['+'] = 63, ['/'] = 64};
+static const uint8_t values_64url[256] = {LETTERS_AND_DIGITS, ['-'] = 63, ['_'] = 64};
+#define VALUE_64_MAX 63
+
 static int hex_value(char c);
-static int base64_value(char c, bool is_url);
 static size_t base64_put(char *out, const uint8_t *bytes, size_t len, const char *alphabet);
-static bool base64_get(struct str text, bool is_url, uint8_t *out, size_t out_max, size_t *len);
+static bool base64_get(
+	struct str text, const uint8_t *values, uint8_t *out, size_t out_max, size_t *len);
 static size_t utf8_sequence(const uint8_t *at, size_t left);
 
 /* Two digits at a time: dividing is what this costs. */
@@ -78,7 +87,7 @@ bool base64_decode(struct str text, void *out, size_t out_max, size_t *len)
 		if (text.data[text.len - 1] == BASE64_PAD)
 			text.len--;
 	}
-	return base64_get(text, false, out, out_max, len);
+	return base64_get(text, values_64, out, out_max, len);
 }
 
 size_t base64url_encode(char *out, const void *bytes, size_t len)
@@ -88,7 +97,7 @@ size_t base64url_encode(char *out, const void *bytes, size_t len)
 
 bool base64url_decode(struct str text, void *out, size_t out_max, size_t *len)
 {
-	return base64_get(text, true, out, out_max, len);
+	return base64_get(text, values_64url, out, out_max, len);
 }
 
 bool percent_decode(struct str text, bool is_form, char *out, size_t out_max, size_t *len)
@@ -146,19 +155,6 @@ static int hex_value(char c)
 	return -1;
 }
 
-static int base64_value(char c, bool is_url)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	if (c == (is_url ? '-' : '+'))
-		return 62;
-	return c == (is_url ? '_' : '/') ? 63 : -1;
-}
-
 static size_t base64_put(char *out, const uint8_t *bytes, size_t len, const char *alphabet)
 {
 	size_t written = 0, at = 0;
@@ -180,31 +176,38 @@ static size_t base64_put(char *out, const uint8_t *bytes, size_t len, const char
 	return written;
 }
 
-static bool base64_get(struct str text, bool is_url, uint8_t *out, size_t out_max, size_t *len)
+static bool base64_get(
+	struct str text, const uint8_t *values, uint8_t *out, size_t out_max, size_t *len)
 {
 	/* One left-over character holds too few bits for a byte. */
-	if (text.len % 4 == 1)
+	const size_t left = text.len % 4;
+	const size_t bytes = text.len / 4 * 3 + (left > 0 ? left - 1 : 0);
+	if (left == 1 || bytes > out_max)
 		return false;
+	const uint8_t *in = (const uint8_t *)text.data;
+	unsigned seen = 0; /* of all values, for one question at the end */
 	size_t written = 0;
-	uint32_t bits = 0;
-	unsigned bit_count = 0;
-	for (size_t i = 0; i < text.len; i++) {
-		const int value = base64_value(text.data[i], is_url);
-		if (value < 0)
-			return false;
-		bits = bits << 6 | (uint32_t)value;
-		bit_count += 6;
-		if (bit_count < 8)
-			continue;
-		bit_count -= 8;
-		if (written == out_max)
-			return false;
-		out[written++] = (uint8_t)(bits >> bit_count);
+	for (; bytes - written >= 3; in += 4) {
+		const unsigned a = values[in[0]] - 1u, b = values[in[1]] - 1u;
+		const unsigned c = values[in[2]] - 1u, d = values[in[3]] - 1u;
+		seen |= a | b | c | d;
+		out[written++] = (uint8_t)(a << 2 | b >> 4);
+		out[written++] = (uint8_t)(b << 4 | c >> 2);
+		out[written++] = (uint8_t)(c << 6 | d);
 	}
-	if ((bits & ((1u << bit_count) - 1)) != 0)
-		return false;
+	if (left > 0) {
+		const unsigned a = values[in[0]] - 1u, b = values[in[1]] - 1u;
+		const unsigned c = left == 3 ? values[in[2]] - 1u : 0;
+		const unsigned unused = left == 3 ? c & 0x03 : b & 0x0f;
+		seen |= a | b | c;
+		if (unused != 0)
+			return false;
+		out[written++] = (uint8_t)(a << 2 | b >> 4);
+		if (left == 3)
+			out[written++] = (uint8_t)(b << 4 | c >> 2);
+	}
 	*len = written;
-	return true;
+	return seen <= VALUE_64_MAX;
 }
 
 /* RFC 3629 section 4, the table of well-formed byte sequences; 0 when there is none at this place.

@@ -133,6 +133,29 @@ START_TEST(base64_follows_the_rfc)
 }
 END_TEST
 
+START_TEST(base64_takes_the_characters_of_its_alphabet_and_no_others)
+{
+	static const char shared[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+	for (unsigned c = 0; c < 256; c++) {
+		const char letter = (char)c;
+		const bool is_shared = c != 0 && strchr(shared, letter) != NULL;
+		for (unsigned at = 0; at < 8; at++) {
+			char text[] = "AAAAAAAA";
+			uint8_t out[6];
+			size_t len = 0;
+			text[at] = letter;
+			const bool is_plain = is_shared || letter == '+' || letter == '/';
+			const bool is_url = is_shared || letter == '-' || letter == '_';
+			const bool is_pad = letter == '=' && at == 7;
+			ck_assert(base64_decode((struct str){text, 8}, out, 6, &len) ==
+				  (is_plain || is_pad));
+			ck_assert(base64url_decode((struct str){text, 8}, out, 6, &len) == is_url);
+		}
+	}
+}
+END_TEST
+
 START_TEST(base64_refuses_all_but_the_one_spelling)
 {
 	static const struct str refused[] = {STR("Z"), STR("Zg"), STR("Zg="), STR("Zg==="),
@@ -206,5 +229,6 @@ END_TEST
 SUITE_MAIN("str", numbers_are_strict_and_bounded, views_compare_cut_and_trim,
 	copies_fit_whole_or_not_at_all, secret_comparison_sees_every_bit,
 	hex_goes_both_ways_and_refuses_the_rest, base64_follows_the_rfc,
+	base64_takes_the_characters_of_its_alphabet_and_no_others,
 	base64_refuses_all_but_the_one_spelling, percent_encoding_needs_two_hex_digits,
 	utf8_is_what_rfc_3629_says)
