@@ -6,6 +6,8 @@
 
 readonly REDIS_READY='Ready to accept connections'
 readonly POSTGRES_READY='database system is ready to accept connections'
+# Said while something of a killed server is still there: its last backends, their shared memory, its process to be reaped.
+readonly POSTGRES_LEFT='lock file "postmaster.pid" already exists|pre-existing shared memory block'
 readonly MIGRATE_LIMIT_S=180
 readonly INITDB_OPTIONS=(--no-sync --username=postgres --auth=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8)
 readonly ROLES=(wasl wasl_attributor wasl_finance wasl_cashier)
@@ -61,6 +63,17 @@ spawn_redis() {
 
 spawn_postgres() {
 	spawn postgres "${AS_USER[@]}" "$PG_BIN/postgres" -D "$TEMP/data"
+}
+
+# Over what a killed one left, once that is gone.
+restart_postgres() {
+	local deadline=$((SECONDS + START_LIMIT_S))
+	while spawn_postgres; do
+		if wait_for_log postgres "$POSTGRES_READY"; then return 0; fi
+		log_says postgres "$POSTGRES_LEFT" || return 1
+		((SECONDS < deadline)) || return 1
+		sleep 0.1
+	done
 }
 
 configure_redis() { # PORT

@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import tempfile
+import threading
 import unittest
 import unittest.mock
 
@@ -188,6 +189,22 @@ class Lifetime(unittest.TestCase):
                 os.kill(pids[victim], signal.SIGKILL)
                 self.down(path)
                 self.assertFalse([pid for pid in children if is_alive(pid)])
+
+    def test_a_killed_postgres_starts_once_what_it_left_is_gone(self):
+        path = new_folder()
+        self.up(path)
+        server = dict(recorded(path))["postgres"]
+        held = children_of(server)[0]
+        os.kill(held, signal.SIGSTOP)  # keeps the shared memory
+        os.kill(server, signal.SIGKILL)
+        release = threading.Timer(1.5, os.kill, (held, signal.SIGCONT))
+        release.start()
+        self.addCleanup(release.join)
+        stack.wait_until(lambda: not is_alive(server), what="the server's end")
+        result = run(SCRIPT, "start", path, "postgres", limit_s=stack.UP_LIMIT_S)
+        self.assertEqual(result.rc, 0, result.err)
+        self.assertRegex(pathlib.Path(path, "postgres.log").read_text(), "already exists|shared memory")
+        self.down(path)
 
     def test_down_ends_stopped_processes_too(self):
         path = new_folder()
