@@ -109,6 +109,12 @@ void pg_table_text_or_null(struct pg_table *table, struct str text)
 		pg_table_null(table);
 }
 
+void pg_table_buf_or_null(struct pg_table *table, const struct buf *text)
+{
+	table->columns[table->at].has_failed |= text->has_failed;
+	pg_table_text_or_null(table, buf_str(text));
+}
+
 bool pg_table_statement(struct pg_table *table, struct db_statement *statement)
 {
 	assert(table->at == 0);

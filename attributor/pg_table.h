@@ -49,6 +49,8 @@ void pg_table_null(struct pg_table *table);
 /* Shorthands: null when the value is not there. */
 void pg_table_int_or_null(struct pg_table *table, bool has_value, int64_t value);
 void pg_table_text_or_null(struct pg_table *table, struct str text);
+/* The same of a text that was put together: what has failed fails its column too. */
+void pg_table_buf_or_null(struct pg_table *table, const struct buf *text);
 /* Closes the arrays (no more rows then) and fills statement with views into the table. False when a
  * column grew over its maximum or memory failed. */
 bool pg_table_statement(struct pg_table *table, struct db_statement *statement);

@@ -188,6 +188,7 @@ static void add_lines(struct post_text *text, const struct posting *posting,
 		buf_clear(&rule);
 		if (line->rule != NULL)
 			post_text_rule(line->rule, decision->folded.first->currency, &rule);
+		text->lines.has_failed |= rule.has_failed;
 		const struct str fields[POST_LINE_FIELDS] = {
 			int_format(numbers[0], share->affiliate_id), int_format(numbers[1], i),
 			from->line_id, from->product_id,
@@ -199,7 +200,6 @@ static void add_lines(struct post_text *text, const struct posting *posting,
 			int_format(numbers[6], line->quantity_left)};
 		post_text_fields(&text->lines, fields, POST_LINE_FIELDS);
 	}
-	text->lines.has_failed |= rule.has_failed;
 	buf_release(&rule);
 }
 

@@ -284,7 +284,7 @@ static void write_lines(struct batch *batch, const struct posting *posting,
 		pg_table_int_or_null(table, product_id != 0, product_id);
 		pg_table_int(table, terms->lines[i].quantity);
 		pg_table_int(table, line->base_minor);
-		pg_table_text_or_null(table, buf_str(&rule));
+		pg_table_buf_or_null(table, &rule);
 		pg_table_int(table, line->amount_minor);
 		pg_table_text_or_null(table, str_from(outcome_name(line->reason)));
 		pg_table_int(table, line->quantity_left);

@@ -132,7 +132,8 @@ class NoMemory(unittest.TestCase):
                 == [[str(len(ids))]], 60, "each has its commission")
             self.assertEqual(running.sql(
                 "SELECT count(*) FROM finance.commissions WHERE store_id = %d" % shop.id), [[str(len(ids))]])
-            self.assertEqual(running.waslctl("verify").rc, 0)
+            verified = running.waslctl("verify")
+            self.assertEqual(verified.rc, 0, verified)
             self.assertNotIn("already a transaction in progress", other.log())
             other.process.terminate()
             self.assertEqual(other.exit_code(), 0)

@@ -89,10 +89,10 @@ class Orders(Case):
             threads = [threading.Thread(target=lambda n=n, e=event, o=order_id: answers.__setitem__(
                 n, self.send_to(n, e, "%s-%d" % (o, n)))) for n, event in enumerate(events)]
             with Session() as session:
-                # The orders' rows are locked before; their events cannot be read.
+                # The orders' rows are made or locked before; their events cannot be written or read.
                 session.run("BEGIN; LOCK TABLE wasl.events IN ACCESS EXCLUSIVE MODE;")
                 threads[0].start()
-                stack.wait_until(lambda: self.waiting("wasl.events e") == 1, what="the first is held")
+                stack.wait_until(lambda: self.waiting("wasl.events") == 1, what="the first is held")
                 threads[1].start()
                 stack.wait_until(lambda: self.waiting("wasl.orders") == 1, what="the second waits for it")
                 session.run("COMMIT;")

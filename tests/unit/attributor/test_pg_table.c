@@ -117,6 +117,35 @@ START_TEST(a_column_over_its_maximum_is_told)
 }
 END_TEST
 
+START_TEST(a_text_that_failed_fails_its_column)
+{
+	struct pg_table table;
+	struct db_statement statement;
+	struct buf text;
+	buf_init(&text, 4);
+	pg_table_init(&table, "sql", "bt");
+	for (unsigned row = 0; row < 3; row++) {
+		buf_clear(&text);
+		buf_add_cstr(&text, row == 1 ? "five!" : "four");
+		pg_table_int(&table, row);
+		pg_table_buf_or_null(&table, &text);
+	}
+	ck_assert_uint_eq(table.row_count, 3);
+	ck_assert(!pg_table_statement(&table, &statement));
+	pg_table_clear(&table);
+	buf_clear(&text);
+	for (unsigned row = 0; row < 2; row++) {
+		pg_table_int(&table, row);
+		pg_table_buf_or_null(&table, &text);
+		buf_add_cstr(&text, "four");
+	}
+	ck_assert(pg_table_statement(&table, &statement));
+	PARAM(&statement, 1, HEAD("\1", "\x19", "\2") "\xff\xff\xff\xff\0\0\0\4four");
+	buf_release(&text);
+	pg_table_release(&table);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("pg_table");
@@ -126,6 +155,7 @@ int main(void)
 	tcase_add_test(tcase, texts_keep_every_byte);
 	tcase_add_test(tcase, a_cleared_table_has_no_rows);
 	tcase_add_test(tcase, a_column_over_its_maximum_is_told);
+	tcase_add_test(tcase, a_text_that_failed_fails_its_column);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
