@@ -111,7 +111,8 @@ class Caps(unittest.TestCase):
         with Tracker({"workers": 2}) as tracker, stack.Connection(tracker.admin_url) as admin:
             pid, link = tracker.process.pid, tracker.link()
             early = [self.dial(tracker.url) for _ in range(4)]
-            self.assertIn(b" 302 ", ask(early[0], link))
+            for peer in early:  # one that still waits in the backlog could be the one that is shed
+                self.assertIn(b" 302 ", ask(peer, link))
             before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
             resource.prlimit(pid, resource.RLIMIT_NOFILE, (NOFILE_TIGHT, before[1]))
             storm = [self.dial(tracker.url) for _ in range(STORM)]
