@@ -18,6 +18,7 @@ import stack
 CLIENTS = (1, 8, 32)
 THREADS_MAX = 2
 LIMIT_S = 300
+LISTINGS_MAX = 100
 NAME = "pgbench, one transaction an order"
 # In the order in which they reference each other; other tables an order does not touch.
 TABLES = ("orders", "event_ids", "events", "event_bodies", "decisions", "order_lines", "shares", "commissions",
@@ -123,10 +124,18 @@ class Anchor:
 def postgres_cpu_us(running):
     """Of the server, its children that live, and those that have ended and were waited for."""
     master = running.pid("postgres")
-    children = pathlib.Path("/proc/%d/task/%d/children" % (master, master)).read_text().split()
-    fields = pathlib.Path("/proc/%d/stat" % master).read_text().rpartition(")")[2].split()
-    ended = (int(fields[13]) + int(fields[14])) * 1e6 / os.sysconf("SC_CLK_TCK")
-    return ended + sum(benchlib.cpu_us(int(pid)) for pid in [master, *children])
+    listing, stat = (pathlib.Path("/proc/%d" % master, *rest) for rest in (("task", str(master), "children"), ("stat",)))
+    for _ in range(LISTINGS_MAX):
+        children = listing.read_text().split()
+        fields = stat.read_text().rpartition(")")[2].split()
+        ended = (int(fields[13]) + int(fields[14])) * 1e6 / os.sysconf("SC_CLK_TCK")
+        try:
+            lives = sum(benchlib.cpu_us(int(pid)) for pid in [master, *children])
+        except OSError:  # one ended since the listing: it counts among the ended, or is still to be waited for
+            lives = None
+        if lives is not None and listing.read_text().split() == children:
+            return ended + lives
+    raise RuntimeError("Postgres starts and ends processes faster than they can be counted")
 
 
 def median(rounds, name):

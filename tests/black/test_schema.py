@@ -292,19 +292,29 @@ class Planted(Case):
 
 
 class Pages(Case):
+    MANY = """BEGIN; SET LOCAL session_replication_role = replica;
+        INSERT INTO wasl.orders (store_id, order_id, state, currency, placed_at, confirmed_at)
+            SELECT n % 50 + 1, 'page-' || n, 'confirmed', 'EGP', now(), now() FROM generate_series(1, 5000) n;
+        INSERT INTO wasl.commissions (store_id, order_id, affiliate_id, kind, state, currency, amount_minor,
+            amount_confirmed_minor, confirmed_at, reason, decision_version) SELECT n % 50 + 1, 'page-' || n, 1,
+            'sale', 'pending', 'EGP', 1, 1, now(), 'won_last_click', 1 FROM generate_series(1, 5000) n;
+        ANALYZE wasl.orders; ANALYZE wasl.commissions; EXPLAIN """
+
+    def plan(self, query):
+        return "\n".join(row[0] for row in stack.sql(self.MANY + query + "; ROLLBACK", "superuser"))
+
     def test_a_first_page_of_commissions_reads_no_other(self):
         for view in ("commissions", "pending_commissions"):
-            plan = stack.sql(f"""BEGIN; SET LOCAL session_replication_role = replica;
-                INSERT INTO wasl.orders (store_id, order_id, state, currency, placed_at, confirmed_at)
-                    SELECT n % 50 + 1, 'page-' || n, 'confirmed', 'EGP', now(), now() FROM generate_series(1, 5000) n;
-                INSERT INTO wasl.commissions (store_id, order_id, affiliate_id, kind, state, currency, amount_minor,
-                    amount_confirmed_minor, confirmed_at, reason, decision_version) SELECT n % 50 + 1, 'page-' || n, 1,
-                    'sale', 'pending', 'EGP', 1, 1, now(), 'won_last_click', 1 FROM generate_series(1, 5000) n;
-                ANALYZE wasl.orders; ANALYZE wasl.commissions;
-                EXPLAIN SELECT * FROM finance.{view} ORDER BY commission_id LIMIT 100; ROLLBACK""", "superuser")
-            plan = "\n".join(row[0] for row in plan)
+            plan = self.plan("SELECT * FROM finance.%s ORDER BY commission_id LIMIT 100" % view)
             self.assertNotIn("Sort", plan, view)
             self.assertNotIn("Seq Scan on orders", plan, view)
+
+    def test_an_orders_commissions_are_found_by_its_number(self):
+        for view in ("commissions", "pending_commissions"):
+            for store in ("", "store_id = 8 AND "):
+                plan = self.plan("SELECT * FROM finance.%s WHERE %sorder_id = 'page-57'" % (view, store))
+                self.assertRegex(plan, "Index Scan using (commissions_by_order|commissions_of_order) ", view)
+                self.assertNotIn("Seq Scan on orders", plan, view)
 
 
 class AsOf(Case):
