@@ -74,7 +74,7 @@ static void ask(struct asking *asking, unsigned which, const char *sql, const st
 	unsigned count);
 static void ask_count(
 	struct asking *asking, unsigned which, const char *sql, const struct str *number);
-static void ask_affiliates(struct asking *asking, const struct pg_table *names);
+static bool ask_affiliates(struct asking *asking, const struct pg_table *names);
 static bool ask_ids(struct asking *asking, struct poster *poster);
 static unsigned commissions_of(const struct posting *posting);
 static bool has_row(const struct posting *posting, uint32_t affiliate_id);
@@ -110,7 +110,7 @@ unsigned post_names_statements(
 	for (unsigned i = 0; i < POST_NAMES_TABLES; i++)
 		*is_whole &= pg_table_statement(&names[i], &of[i]);
 	if (names[OF_AFFILIATES].row_count > 0)
-		ask_affiliates(&asking, names);
+		*is_whole &= ask_affiliates(&asking, names);
 	if (names[OF_CLICKS].row_count > 0)
 		ask(&asking, ASK_CLICK_PRODUCTS, click_products_sql, of[OF_CLICKS].params, 2);
 	if (names[OF_LINES].row_count > 0)
@@ -250,12 +250,12 @@ static void ask_count(
 }
 
 /* The views of columns go into the table's spare parameters, which live as long as it does. */
-static void ask_affiliates(struct asking *asking, const struct pg_table *names)
+static bool ask_affiliates(struct asking *asking, const struct pg_table *names)
 {
 	const struct str *const columns = names[OF_AFFILIATES].params;
 	struct str *const views = arena_take(&asking->batch->arena, 7, sizeof(*views));
 	if (views == NULL)
-		return;
+		return false;
 	views[0] = columns[AT];
 	views[1] = columns[STORE];
 	views[2] = columns[AFFILIATE];
@@ -266,6 +266,7 @@ static void ask_affiliates(struct asking *asking, const struct pg_table *names)
 	ask(asking, ASK_ROOMS, post_rooms_sql, columns, AFFILIATE_COLUMNS);
 	ask(asking, ASK_TIERS, tiers_sql, views, 4);
 	ask(asking, ASK_AFFILIATES, affiliates_sql, views + 4, 3);
+	return true;
 }
 
 /* Numbers of ledger transactions tell nothing and are kept from one batch to the next; commissions
