@@ -12,6 +12,7 @@
 static _Alignas(ALIGNMENT) char pool[EVENT_POOL_BYTES];
 static size_t used;         /* of the pool */
 static size_t taken_beside; /* how often malloc had to help since the document was begun */
+static bool has_failed;     /* it could not, once */
 static bool is_open;
 
 static void *take(size_t size);
@@ -25,8 +26,11 @@ json_t *event_document_parse(struct str text, size_t flags, json_error_t *error)
 	json_set_alloc_funcs(take, give);
 	ASAN_POISON_MEMORY_REGION(pool, sizeof(pool));
 	json_t *const document = json_loadb(text.data, text.len, flags, error);
-	if (document == NULL)
+	if (document == NULL) {
+		if (has_failed)
+			error->text[sizeof(error->text) - 1] = json_error_out_of_memory;
 		close_pool();
+	}
 	return document;
 }
 
@@ -44,6 +48,7 @@ static void close_pool(void)
 	ASAN_POISON_MEMORY_REGION(pool, sizeof(pool));
 	used = 0;
 	taken_beside = 0;
+	has_failed = false;
 	is_open = false;
 }
 
@@ -51,7 +56,9 @@ static void *take(size_t size)
 {
 	if (size > sizeof(pool) - used) {
 		taken_beside++;
-		return malloc(size);
+		void *const beside = malloc(size);
+		has_failed |= beside == NULL;
+		return beside;
 	}
 	void *const bytes = pool + used;
 	used += (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;

@@ -19,7 +19,9 @@
 
 /* json_loadb for a document that is looked at and dropped before the next one is parsed, and by one
  * thread: jansson's memory is the pool's until then, so that nothing else of jansson's may be made
- * in between and outlive it. NULL, with nothing to drop, where json_loadb refuses. */
+ * in between and outlive it. NULL, with nothing to drop, where json_loadb refuses; error's code is
+ * json_error_out_of_memory where memory failed, which jansson calls a fault of the text or nothing
+ * at all. */
 json_t *event_document_parse(struct str text, size_t flags, json_error_t *error);
 void event_document_drop(json_t *document);
 
