@@ -45,6 +45,8 @@ const char *verify_result_name(enum verify_result result)
 		return "expired";
 	case VERIFY_BAD_SIGNATURE:
 		return "bad_signature";
+	case VERIFY_FAILED:
+		return "failed";
 	}
 	return "";
 }
@@ -64,7 +66,7 @@ enum verify_result verify_webhook(const struct verify_headers *raw, struct str r
 		return VERIFY_EXPIRED;
 	struct expected expected;
 	if (!expected_make(&expected, raw, raw_body, secrets, secret_count))
-		return VERIFY_BAD_SIGNATURE;
+		return VERIFY_FAILED;
 	const bool is_match = list_matches(raw->signature, &expected);
 	OPENSSL_cleanse(&expected, sizeof(expected));
 	return is_match ? VERIFY_OK : VERIFY_BAD_SIGNATURE;
@@ -125,7 +127,7 @@ static bool expected_make(struct expected *expected, const struct verify_headers
 			return false;
 		expected->count++;
 	}
-	return expected->count > 0;
+	return true;
 }
 
 /* A list with an empty entry or one without a version is malformed as a whole; a v1 entry that is

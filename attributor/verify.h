@@ -25,6 +25,7 @@ enum verify_result {
 	VERIFY_BAD_TIMESTAMP, /* not a canonical decimal of seconds */
 	VERIFY_EXPIRED,       /* outside the tolerance */
 	VERIFY_BAD_SIGNATURE, /* malformed list or none that matches */
+	VERIFY_FAILED,        /* nobody can say: OpenSSL had no memory */
 };
 const char *verify_result_name(
 	enum verify_result result); /* "missing" … for metrics and problem codes */

@@ -21,8 +21,6 @@
 #define JOB_MAGIC     0x30b5e7a1
 #define JOB_BYTES     4096 /* of one that is used again */
 #define JOBS_KEPT_MAX 256
-#define ACCEPTED      "{\"status\":\"accepted\"}"
-#define REPLY_HEADERS "Cache-Control: no-store\r\n"
 #define CODE_AWAY     "database_unavailable"
 #define DETAIL_AWAY   "the event could not be stored in time; send it again"
 
@@ -257,6 +255,8 @@ static void step_verify(struct job *job)
 		answer_problem(job, &problem_unknown_store, METERS_REFUSED);
 	else if (!job->is_json)
 		answer_problem(job, &problem_not_json, METERS_REFUSED);
+	else if (job->verified == VERIFY_FAILED)
+		answer_away(job);
 	else
 		answer_problem(job,
 			&(struct problem){.status = 401,
@@ -500,7 +500,7 @@ static void on_spooled(bool is_safe, void *arg)
 
 static void answer_accepted(struct job *job)
 {
-	answer_json(job, 202, STR(ACCEPTED), METERS_ACCEPTED);
+	answer_json(job, 202, STR("{\"status\":\"accepted\"}"), METERS_ACCEPTED);
 }
 
 static void answer_reused(struct job *job)
@@ -517,7 +517,7 @@ static void answer_json(
 {
 	conn_server_reply(job->server, job->ref,
 		&(struct conn_reply){.status = status,
-			.headers = STR(REPLY_HEADERS),
+			.headers = STR("Cache-Control: no-store\r\n"),
 			.content_type = "application/json",
 			.body = body});
 	note_answer(job, status, result);
