@@ -9,6 +9,7 @@
 #include "stats.h"
 
 static void linger(struct conn *conn);
+static size_t read_room(const struct conn *conn, size_t kept);
 static bool keep(struct conn *conn, struct str bytes);
 static size_t serve(struct conn *conn, struct str bytes);
 static bool can_serve(const struct conn *conn);
@@ -43,9 +44,7 @@ void conn_read(struct conn *conn)
 {
 	struct conn_server *server = conn->server;
 	const size_t kept = conn->work ? conn->work->in.len : 0;
-	const bool is_body = conn->work && conn->work->body;
-	const size_t room = is_body ? sizeof(server->read_bytes) : CONN_PENDING_MAX - kept;
-	const ssize_t got = recv(conn->fd, server->read_bytes, room, 0);
+	const ssize_t got = recv(conn->fd, server->read_bytes, read_room(conn, kept), 0);
 	if (got < 0) {
 		if (errno != EAGAIN && errno != EINTR)
 			conn->state == CONN_IDLE ? conn_close(conn) : conn_lose(conn);
@@ -75,6 +74,15 @@ void conn_flush(struct conn *conn)
 			return;
 	} while (was_full && unsent(conn) == 0);
 	settle(conn);
+}
+
+/* What comes after a body may have to be kept: no more of it is read than can be. */
+static size_t read_room(const struct conn *conn, size_t kept)
+{
+	const bool is_body = conn->work && conn->work->body;
+	const size_t missing = is_body ? http_body_missing(conn->work->body) : 0;
+	const size_t room = CONN_PENDING_MAX - kept;
+	return missing < CONN_READ_BYTES - room ? missing + room : CONN_READ_BYTES;
 }
 
 /* For what is served later. Returns false when the connection had to be closed. */

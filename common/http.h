@@ -99,6 +99,8 @@ void http_body_free(struct http_body *body);
 /* Takes raw bytes; *used says how many belonged to this body (the rest is the next request). */
 enum http_body_result http_body_feed(struct http_body *body, struct str raw, size_t *used);
 struct str http_body_bytes(const struct http_body *body);
+/* How many more bytes are surely its own; 0 when it is chunked, as nobody knows then. */
+size_t http_body_missing(const struct http_body *body);
 
 /* Parameters of a query string, in order: calls fn for each name=value (raw views, is_form decoding
  * is the caller's), at most HTTP_PARAMS_MAX; returns false when there were more (the rest is not

@@ -81,6 +81,11 @@ struct str http_body_bytes(const struct http_body *body)
 	return buf_str(&body->bytes);
 }
 
+size_t http_body_missing(const struct http_body *body)
+{
+	return body->is_chunked || body->refusal ? 0 : (size_t)body->length - body->bytes.len;
+}
+
 static enum http_body_result feed_counted(struct http_body *body, struct str raw, size_t *used)
 {
 	const uint64_t missing = body->length - body->bytes.len;

@@ -143,6 +143,40 @@ START_TEST(a_flood_of_pipelined_bytes_is_bounded_and_whole)
 }
 END_TEST
 
+/* More than may be kept has come after a body whose answer is still to be given. */
+START_TEST(long_bodies_may_be_pipelined)
+{
+	enum { BODY_BYTES = 2 * CONN_PENDING_MAX };
+	static char body[BODY_BYTES + 1];
+	memset(body, 'x', BODY_BYTES);
+	limits_short();
+	fixture.limits.body_max = BODY_BYTES;
+	fixture.limits.head_deadline_us = fixture.limits.body_deadline_us = 5000000;
+	server_start();
+	for (unsigned is_chunked = 0; is_chunked < 2; is_chunked++) {
+		struct buf buf;
+		buf_init(&buf, 1 << 20);
+		for (unsigned requests = 0; requests < 4; requests++) {
+			buf_add_cstr(&buf, "POST /later HTTP/1.1\r\nHost: a\r\n");
+			if (is_chunked)
+				buf_addf(&buf,
+					"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n",
+					(unsigned)BODY_BYTES, body);
+			else
+				buf_addf(&buf, "Content-Length: %u\r\n\r\n%s", (unsigned)BODY_BYTES,
+					body);
+		}
+		buf_add_cstr(&buf, GET("/end!"));
+		const int fd = dial();
+		say_bytes(fd, buf.data, buf.len);
+		ck_assert_uint_eq(occurrences(hear(fd, "/end!", 1), "HTTP/1.1 200"), 5);
+		close(fd);
+		buf_release(&buf);
+	}
+	server_stop();
+}
+END_TEST
+
 START_TEST(pieces_change_nothing)
 {
 	limits_short();
@@ -373,8 +407,9 @@ END_TEST
 SUITE_MAIN("conn", answers_are_framed_and_kept_alive, an_old_client_is_closed_unless_it_asks,
 	head_and_no_content_send_no_body, pipelined_requests_are_answered_in_order,
 	an_error_in_the_pipeline_comes_in_its_turn_and_ends_it,
-	a_flood_of_pipelined_bytes_is_bounded_and_whole, pieces_change_nothing,
-	continue_is_said_once_the_head_is_agreed, a_body_that_comes_with_its_head_needs_no_continue,
-	refusals_have_their_status_and_close, a_refused_sender_still_gets_its_answer,
-	a_server_without_bodies_asks_its_routes_first, a_big_answer_arrives_whole,
-	answers_leave_in_the_order_in_which_they_were_given, answers_can_leave_before_the_turn_ends)
+	a_flood_of_pipelined_bytes_is_bounded_and_whole, long_bodies_may_be_pipelined,
+	pieces_change_nothing, continue_is_said_once_the_head_is_agreed,
+	a_body_that_comes_with_its_head_needs_no_continue, refusals_have_their_status_and_close,
+	a_refused_sender_still_gets_its_answer, a_server_without_bodies_asks_its_routes_first,
+	a_big_answer_arrives_whole, answers_leave_in_the_order_in_which_they_were_given,
+	answers_can_leave_before_the_turn_ends)
