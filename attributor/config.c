@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "catalogue_row.h"
+#include "db.h"
 #include "spool.h"
 #include "timestamp.h"
 
@@ -165,7 +166,9 @@ static bool check_redis_url(struct str value, struct err *err)
 
 static bool check_database_url(struct str value, struct err *err)
 {
-	return value.len > 0 || err_set(err, ERR_USAGE, 0, "must not be empty");
+	if (value.len == 0)
+		return err_set(err, ERR_USAGE, 0, "must not be empty");
+	return db_url_check(value, err);
 }
 
 static bool check_path(struct str value, struct err *err)

@@ -67,6 +67,9 @@ struct db_config {
 	void *arg;
 };
 
+/* False, ERR_USAGE, when libpq could do nothing with it; the reason repeats nothing of it. */
+bool db_url_check(struct str url, struct err *err);
+
 struct db;
 struct db *db_new(struct loop *loop, const struct db_config *config, struct err *err);
 bool db_is_up(const struct db *db);

@@ -150,6 +150,25 @@ class Config(Life):
         self.assertEqual(result.rc, 2, result)
         self.assertNotIn("secretword", result.err)
 
+    def test_a_database_url_that_libpq_cannot_read_is_refused_unrepeated(self):
+        for url in ("postgresql://u:SECRET%zz@h/d", "postgresql://u:SEC/RET@h/d", "postgresql://u:SEC@RET@h/d",
+                    "postgresql://u:SECRET@h/d?RET=1", "postgresql://u@h:0/d",
+                    "postgresql://u@h:1,g:65536/d", "mysql://u:SECRET@h/d", "host=h password=SEC RET", "password='SEC"):
+            path = self.config("# ours\ndatabase-url = %s\n" % url)
+            result = self.run_it("--config", path, "--check-config")
+            self.assertEqual((result.rc, len(result.err.splitlines())), (2, 1), (url, result))
+            self.assertIn("%s:2: database-url" % path.name, result.err)
+            self.assertNotRegex(result.err, "SEC|RET")
+
+    def test_every_form_of_database_url_is_taken(self):
+        for url in ("postgresql:///wasl?user=wasl_attributor", "postgresql://u:p%40%2F?#&@10.0.0.1,10.0.0.2/d",
+                    "postgres://u:p@h:1,[::1]:65535,g/d?sslmode=require&connect_timeout=2&options=-c%20a%3Db",
+                    "postgresql://u@%2Frun%2Fpostgresql:5433/d", "host=@socket,/run/a@b port=1,2 password='a@ b'",
+                    "host=,h port=, dbname=d"):
+            result = self.run_it("--keyring", running.env["WASL_KEYRING"], "--check-config",
+                                 env={"WASL_DATABASE_URL": url})
+            self.assertEqual((result.rc, result.err), (0, ""), url)
+
     def test_a_bad_keyring_is_exit_1(self):
         path = pathlib.Path(running.dir, "bad-keyring")
         for text, mode in (("", 0o600), ("0 active zz\n", 0o600), ("0 active %s\n" % ("ab" * 32), 0o644)):
