@@ -63,6 +63,8 @@ void api_commissions_begin(struct api_call *call)
 		to[API_NUMBER_MAX];
 	char after[API_NUMBER_MAX], rows[API_NUMBER_MAX];
 	const struct str none = {0};
+	const bool is_filtered = filter->state[0] != '\0' || filter->affiliate_id != 0 ||
+				 filter->store_id != 0 || filter->has_from || filter->has_to;
 	const struct str params[] = {
 		filter->state[0] != '\0' ? str_from(filter->state) : none,
 		filter->affiliate_id != 0 ? api_number(affiliate, filter->affiliate_id) : none,
@@ -74,7 +76,8 @@ void api_commissions_begin(struct api_call *call)
 	};
 	const struct db_statement page = {.sql = sql_commissions,
 		.params = params,
-		.param_count = sizeof(params) / sizeof(params[0])};
+		.param_count = sizeof(params) / sizeof(params[0]),
+		.is_planned_anew = is_filtered};
 	(void)api_call_run(call, &page, on_commissions);
 }
 

@@ -185,6 +185,7 @@ static struct db_run *run_new(const struct db_statement *statements, unsigned co
 			.lengths = lengths,
 			.formats = from->is_binary ? all_binary : NULL,
 			.value_count = (int)from->param_count,
+			.is_planned_anew = from->is_planned_anew,
 			.prepared = -1};
 		for (unsigned p = 0; p < from->param_count; p++) {
 			const struct str param = from->params[p];

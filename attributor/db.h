@@ -21,6 +21,9 @@ struct db_statement {
 	const struct str *params;
 	unsigned param_count;
 	bool is_binary; /* all of them as Postgres's binary format has them; else all are text */
+	/* Not prepared: planned for its values each time. For a question whose filters may be NULL:
+	 * a plan that fits them all reads everything. */
+	bool is_planned_anew;
 };
 
 enum db_status {

@@ -21,6 +21,7 @@ struct db_call {
 	const int *lengths; /* of each value */
 	const int *formats; /* NULL: all are text */
 	int value_count;
+	bool is_planned_anew;
 	bool is_prepared_here; /* a Parse goes before it in this run */
 	int prepared;          /* index into db->prepared, -1: sent whole */
 };

@@ -134,7 +134,8 @@ bool db_rows_bool(const struct db_rows *rows, unsigned row, unsigned column)
 
 static bool send_call(struct db *db, struct db_call *call)
 {
-	choose_prepared(db, call);
+	if (!call->is_planned_anew)
+		choose_prepared(db, call);
 	if (call->prepared < 0)
 		return PQsendQueryParams(db->conn, call->sql, call->value_count, NULL, call->values,
 			       call->lengths, call->formats, 0) == 1;

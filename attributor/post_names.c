@@ -239,14 +239,16 @@ static void ask(struct asking *asking, unsigned which, const char *sql, const st
 	unsigned count)
 {
 	asking->batch->asked[which] = (int)asking->count;
-	asking->statements[asking->count++] = (struct db_statement){sql, params, count, true};
+	asking->statements[asking->count++] = (struct db_statement){
+		.sql = sql, .params = params, .param_count = count, .is_binary = true};
 }
 
 static void ask_count(
 	struct asking *asking, unsigned which, const char *sql, const struct str *number)
 {
 	asking->batch->asked[which] = (int)asking->count;
-	asking->statements[asking->count++] = (struct db_statement){sql, number, 1, false};
+	asking->statements[asking->count++] =
+		(struct db_statement){.sql = sql, .params = number, .param_count = 1};
 }
 
 /* The views of columns go into the table's spare parameters, which live as long as it does. */

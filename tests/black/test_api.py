@@ -465,6 +465,30 @@ class Links(Case):
         self.problem(mint("admin", {**good, "product_id": 999999}), 404, "unknown_product")
 
 
+class Plans(unittest.TestCase):
+    FILL = """BEGIN; SET LOCAL session_replication_role = replica;
+        INSERT INTO wasl.orders (store_id, order_id, state, currency, placed_at, confirmed_at)
+            SELECT %(store)d, 'o-' || n, 'confirmed', 'EGP', now(), now() FROM generate_series(1, 20000) n;
+        INSERT INTO wasl.commissions (store_id, order_id, affiliate_id, kind, state, currency, amount_minor,
+            amount_confirmed_minor, confirmed_at, reason, decision_version) SELECT %(store)d, 'o-' || n,
+            CASE WHEN n > 19997 THEN %(few)d ELSE %(many)d END, 'sale', 'pending', 'EGP', 1, 1, now(), 'won_last_click', 1
+            FROM generate_series(1, 20000) n;
+        COMMIT; ANALYZE wasl.orders; ANALYZE wasl.commissions"""
+    READ = "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'commissions_by_id'"
+
+    def test_a_filtered_page_is_planned_for_its_filters_whatever_was_asked_before(self):
+        with Stack() as one:
+            shop = Shop(one)
+            few = shop.add_affiliate()
+            one.sql(self.FILL % {"store": shop.id, "many": shop.affiliate, "few": few}, "superuser")
+            head = [("authorization", "Bearer " + one.ctl("apikey", "add", "--scope", "finance")["key"])]
+            for query, rows in [("?limit=1000", 1000)] * 12 + [("?affiliate=%d" % few, 3)] * 12:
+                answer = one.attributor("GET", "/v1/commissions" + query, head)
+                self.assertEqual((answer.status, len(answer.json()["data"])), (200, rows), answer)
+            one.stop_service("attributor")  # it counts what it has read when it leaves
+            self.assertLess(int(one.sql(self.READ, "superuser")[0][0]), 12 * 3000)
+
+
 class PostgresAway(Case):
     def test_503_while_it_is_away_and_200_after(self):
         one = UP["stack"]
