@@ -300,8 +300,9 @@ class Pages(Case):
             'sale', 'pending', 'EGP', 1, 1, now(), 'won_last_click', 1 FROM generate_series(1, 5000) n;
         ANALYZE wasl.orders; ANALYZE wasl.commissions; EXPLAIN """
 
-    def plan(self, query):
-        return "\n".join(row[0] for row in stack.sql(self.MANY + query + "; ROLLBACK", "superuser"))
+    def plan(self, query, state="'pending'"):
+        many = self.MANY.replace("'pending'", state)
+        return "\n".join(row[0] for row in stack.sql(many + query + "; ROLLBACK", "superuser"))
 
     def test_a_first_page_of_commissions_reads_no_other(self):
         for view in ("commissions", "pending_commissions"):
@@ -315,6 +316,14 @@ class Pages(Case):
                 plan = self.plan("SELECT * FROM finance.%s WHERE %sorder_id = 'page-57'" % (view, store))
                 self.assertRegex(plan, "Index Scan using (commissions_by_order|commissions_of_order) ", view)
                 self.assertNotIn("Seq Scan on orders", plan, view)
+
+    def test_a_page_of_those_in_a_state_reads_no_other(self):
+        states = "CASE n % 50 WHEN 0 THEN 'held' WHEN 1 THEN 'approved' ELSE 'paid' END"
+        for state in ("held", "approved", "voided", "reversed"):
+            plan = self.plan("SELECT * FROM finance.commissions WHERE state = '%s' ORDER BY commission_id LIMIT 20" % state,
+                             states)
+            self.assertIn("Index Scan using commissions_by_state", plan, state)
+            self.assertNotIn("Sort", plan, state)
 
 
 class AsOf(Case):
