@@ -16,6 +16,7 @@ struct walk {
 	struct out_table table;
 	uint64_t left; /* rows that may still be printed */
 	uint64_t printed;
+	bool has_head; /* is printed: once there is something behind it */
 	bool has_cursor;
 	char cursor[LIST_CURSOR_MAX]; /* the key of the last row */
 };
@@ -36,6 +37,9 @@ enum call_exit list_print(struct call *call, const struct list *list)
 	if (!call_number(call, "limit", 1, INT32_MAX, &walk.left))
 		return CALL_USAGE;
 	if (cursor != NULL) {
+		uint64_t number;
+		if (!list->has_text_key && !call_number(call, "cursor", 0, INT64_MAX, &number))
+			return CALL_USAGE;
 		if (!str_copy(walk.cursor, sizeof(walk.cursor), str_from(cursor)))
 			return call_usage(call, "--cursor is too long");
 		walk.has_cursor = true;
@@ -45,7 +49,6 @@ enum call_exit list_print(struct call *call, const struct list *list)
 	if (list->store_id != NULL && !store_is_there(call, list->store_id))
 		return CALL_FAILED;
 	out_table_init(&walk.table, list->columns);
-	print_head(&walk);
 	code = print_pages(&walk, &has_more);
 	if (code == CALL_DONE)
 		print_end(&walk, has_more);
@@ -70,6 +73,7 @@ static void print_head(struct walk *walk)
 		fputs("{\"data\":[", stdout);
 	else if (walk->format == LIST_CSV)
 		out_csv_head(walk->list->columns);
+	walk->has_head = true;
 }
 
 /* Asks for one row more than it may print, which tells whether there is a next page. */
@@ -87,6 +91,8 @@ static enum call_exit print_pages(struct walk *walk, bool *has_more)
 			walk->call, walk->list->sql, walk->list->param_count + 2, params);
 		if (rows == NULL)
 			return CALL_FAILED;
+		if (!walk->has_head)
+			print_head(walk);
 		unsigned count = db_rows_count(rows);
 		bool has_rest = count > wanted;
 		bool is_ok = true;

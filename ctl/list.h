@@ -23,7 +23,8 @@ struct list {
 	/* Gives one JSON object a row, ordered by key; $1 is the key behind which to start (null:
 	 * from the first), $2 the number of rows; the others are params. */
 	const char *sql;
-	const char *key;            /* the member that is the key */
+	const char *key; /* the member that is the key: a number, or a text */
+	bool has_text_key;
 	const char *const *columns; /* of the table and the CSV; ends with NULL */
 	enum list_format format;
 	const char *params[LIST_PARAMS_MAX];

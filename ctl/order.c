@@ -85,6 +85,7 @@ static enum call_exit order_list(struct call *call)
 	return list_print(
 		call, &(struct list){.sql = list_sql,
 			      .key = "order_id",
+			      .has_text_key = true,
 			      .columns = columns,
 			      .params = {call_text(call, "store"), call_text(call, "waiting"),
 				      call_text(call, "conflict"), call_text(call, "unattributed"),

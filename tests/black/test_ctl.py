@@ -183,6 +183,13 @@ class Stores(Case):
                 break
         self.assertEqual(seen, whole["data"])
 
+    def test_a_cursor_that_no_page_gave_is_refused_before_anything_is_printed(self):
+        for noun in ("store", "affiliate", "apikey", "quarantine", "review"):
+            for cursor in ("zz", "-1", "1;2", "99999999999999999999", ""):
+                result = stack.waslctl(noun, "list", "--cursor", cursor, "--json")
+                self.assertEqual((result.rc, result.out), (2, ""), (noun, cursor))
+                self.assertIn("--cursor", result.err)
+
 
 class Affiliates(Case):
     def test_status_has_a_history(self):
