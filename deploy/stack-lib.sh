@@ -35,12 +35,14 @@ wait_until() {
 	done
 }
 
-# Prints the start time of a process; fails for one that is gone or waits, dead, for its parent.
+# Prints the start time of a process; fails for one that is gone or waits, dead, for its parent. One that was killed is
+# dead when the last of its threads is: one in the middle of a write keeps its ports and files till then.
 start_time() {
 	local line fields
 	{ read -r line <"/proc/$1/stat"; } 2>/dev/null || return 1
 	read -ra fields <<<"${line##*) }" # the name, in brackets, may hold anything
-	[[ ${fields[0]} != [ZX] ]] && printf '%s' "${fields[19]}"
+	[[ ${fields[0]} != [ZX] ]] || ((fields[17] > 1)) || return 1
+	printf '%s' "${fields[19]}"
 }
 
 is_alive() { # PID START

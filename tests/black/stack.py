@@ -55,12 +55,14 @@ def wait_until(condition, limit_s=WAIT_LIMIT_S, what=""):
 
 
 def is_alive(pid):
-    """Whether a process runs; one that has ended and only waits for its parent does not."""
+    """Whether a process runs; one that has ended and only waits for its parent does not. One that was killed may wait
+    for a thread that is in the middle of a write: until then its ports and files are its own."""
     try:
         text = pathlib.Path("/proc/%d/stat" % int(pid)).read_text()
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return text.rpartition(")")[2].split()[0] not in "ZX"
+    fields = text.rpartition(")")[2].split()
+    return fields[0] not in "ZX" or int(fields[17]) > 1
 
 
 def run(*command, env=None, stdin=None, limit_s=COMMAND_LIMIT_S):

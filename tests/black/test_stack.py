@@ -8,6 +8,7 @@ import shutil
 import signal
 import stat
 import subprocess
+import sys
 import tempfile
 import threading
 import unittest
@@ -336,6 +337,30 @@ class Lifetime(unittest.TestCase):
         self.assertNotEqual(os.stat("/proc/%d" % dict(recorded(path))["postgres"]).st_uid, 0)
         self.assertEqual(stat.S_IMODE(temp_of(path).stat().st_mode), 0o700)
         self.down(path)
+
+
+class Ended(unittest.TestCase):
+    # Ends its first thread while another goes on, as a kill does with one that is in the middle of a write.
+    HALF = ("import ctypes, threading, time; threading.Thread(target=time.sleep, args=(60,)).start(); "
+            "print(flush=True); ctypes.CDLL(None).syscall(%d, 0)" %
+            {"x86_64": 60, "aarch64": 93}[os.uname().machine])
+
+    def is_alive_to_the_script(self, pid):
+        words = ("bash", "-c", ". \"$1\"; start_time \"$2\"", "bash", pathlib.Path(SCRIPT).with_name("stack-lib.sh"), pid)
+        return run(*words).rc == 0
+
+    def test_a_process_is_alive_until_its_last_thread_has_ended(self):
+        with subprocess.Popen([sys.executable, "-c", self.HALF], stdout=subprocess.PIPE) as half:
+            try:
+                half.stdout.readline()
+                stack.wait_until(lambda: pathlib.Path("/proc/%d/stat" % half.pid).read_text().split()[2] == "Z",
+                                 what="its first thread has ended")
+                self.assertTrue(is_alive(half.pid))
+                self.assertTrue(self.is_alive_to_the_script(half.pid))
+            finally:
+                half.kill()
+            stack.wait_until(lambda: not is_alive(half.pid), what="all of it has ended")
+            self.assertFalse(self.is_alive_to_the_script(half.pid))
 
 
 class Usage(unittest.TestCase):
