@@ -251,7 +251,8 @@ static void ask_count(
 		(struct db_statement){.sql = sql, .params = number, .param_count = 1};
 }
 
-/* The views of columns go into the table's spare parameters, which live as long as it does. */
+/* The views of columns live in the batch's arena. Returns false, with nothing asked, when that has
+ * no room. */
 static bool ask_affiliates(struct asking *asking, const struct pg_table *names)
 {
 	const struct str *const columns = names[OF_AFFILIATES].params;

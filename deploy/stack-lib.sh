@@ -41,7 +41,7 @@ start_time() {
 	local line fields
 	{ read -r line <"/proc/$1/stat"; } 2>/dev/null || return 1
 	read -ra fields <<<"${line##*) }" # the name, in brackets, may hold anything
-	[[ ${fields[0]} != [ZX] ]] || ((fields[17] > 1)) || return 1
+	[[ ${fields[0]} != [ZX] ]] || ((fields[17] > 1)) || return 1 # field 20, its threads
 	printf '%s' "${fields[19]}"
 }
 

@@ -15,8 +15,8 @@ running = stack.Stack()
 DATA_MIB = 144  # an empty cluster has some 60, its log of 16 a piece among them
 LIMIT_S = 90    # this machine has other work
 ORDERS_MAX = 600
-SPOOLED = 20
-WAL_EVERY = 10
+SPOOLED = 20       # orders that have to be answered 202
+WAL_EVERY = 10     # orders: then Postgres has to begin another file
 WAL_FREE_MIB = 48  # of its files of 16, when there is room again
 
 

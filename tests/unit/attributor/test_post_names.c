@@ -2,9 +2,7 @@
  * What a batch asks of the names in its events, and what becomes of it without memory. */
 #include "post_parts.h"
 
-#include <stdlib.h>
-
-#include <check.h>
+#include "../common/suite.h"
 
 #define AFFILIATE 7
 #define LEFT      96 /* of the arena's chunk: room for the next small thing, not for all of them */
@@ -62,6 +60,7 @@ static bool is_asked_whole(void)
 
 START_TEST(what_the_events_name_is_asked_for)
 {
+	setup();
 	ck_assert(is_asked_whole());
 	ck_assert_int_ge(poster->batch.asked[ASK_ROOMS], 0);
 	ck_assert_int_ge(poster->batch.asked[ASK_TIERS], 0);
@@ -69,6 +68,7 @@ START_TEST(what_the_events_name_is_asked_for)
 	ck_assert_int_ge(poster->batch.asked[ASK_LINE_PRODUCTS], 0);
 	ck_assert_int_ge(poster->batch.asked[ASK_RULES], 0);
 	ck_assert_int_lt(poster->batch.asked[ASK_CLICK_PRODUCTS], 0);
+	teardown();
 }
 END_TEST
 
@@ -76,28 +76,20 @@ END_TEST
 /* Memory is there again for all that comes after it: the order would be nobody's. */
 START_TEST(affiliates_that_memory_failed_for_fail_their_batch)
 {
+	setup();
 	ck_assert_ptr_nonnull(arena_take(&poster->batch.arena, ARENA_CHUNK_BYTES - LEFT - 16, 1));
 	refusals = 1;
 	const bool is_whole = is_asked_whole();
 	ck_assert_uint_eq(refusals, 0);
 	ck_assert(!is_whole);
+	teardown();
 }
 END_TEST
 #endif
 
-int main(void)
-{
-	Suite *suite = suite_create("post_names");
-	TCase *tcase = tcase_create("post_names");
-	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_add_test(tcase, what_the_events_name_is_asked_for);
 #ifndef __SANITIZE_ADDRESS__
-	tcase_add_test(tcase, affiliates_that_memory_failed_for_fail_their_batch);
+SUITE_MAIN("post_names", what_the_events_name_is_asked_for,
+	affiliates_that_memory_failed_for_fail_their_batch)
+#else
+SUITE_MAIN("post_names", what_the_events_name_is_asked_for)
 #endif
-	suite_add_tcase(suite, tcase);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	const int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
