@@ -191,10 +191,12 @@ class Tracker:
     def log(self, begin=0):
         return (self.dir / "log").read_bytes()[begin:].decode(errors="replace")
 
+    def lines(self, begin=0):
+        return [dict(word.partition("=")[::2] for word in stack.split_logfmt(line))
+                for line in self.log(begin).splitlines() if line.startswith("ts=")]
+
     def events(self, ev, begin=0):
-        lines = (dict(word.partition("=")[::2] for word in stack.split_logfmt(line))
-                 for line in self.log(begin).splitlines() if line.startswith("ts="))
-        return [line for line in lines if line.get("ev") == ev]
+        return [line for line in self.lines(begin) if line.get("ev") == ev]
 
     def admin(self, path):
         return stack.request(self.admin_url, "GET", path)
