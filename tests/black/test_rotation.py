@@ -96,6 +96,7 @@ class Rotation(unittest.TestCase):
         for service in ("tracker", "attributor"):
             self.stack.signal(service, signal.SIGHUP)
         stack.wait_until(lambda: self.stack.tracker("GET", old_link, [PHONE]).status == 404, what="old links have ended")
+        stack.wait_until(lambda: self.stack.log_events("attributor", "keyring_reloaded"), what="the attributor has read it")
         refused = self.order("old", old_token)
         self.assertEqual((refused["decision"], refused["reason"]), ("unattributed", "all_refused"))
         shown = self.stack.ctl("order", "show", "--store", self.store["store_id"], "old")
