@@ -22,6 +22,8 @@
 
 #define FIXTURE_DEADLINE_US 60000000 /* no wait is longer */
 #define FIXTURE_STEP_US     1000
+#define FIXTURE_TURN_US     50000
+#define FIXTURE_TURNS       (FIXTURE_DEADLINE_US / FIXTURE_TURN_US)
 #define FIXTURE_ARGS_MAX    24
 
 static struct {
@@ -93,9 +95,9 @@ static inline void redis_start(void)
 	if (!fixture.config.url.host[0])
 		memcpy(fixture.config.url.host, fixture.socket, sizeof(fixture.socket));
 	if (!fixture.config.connect_deadline_us)
-		fixture.config.connect_deadline_us = 1000000;
+		fixture.config.connect_deadline_us = FIXTURE_DEADLINE_US;
 	if (!fixture.config.reply_deadline_us)
-		fixture.config.reply_deadline_us = 1000000;
+		fixture.config.reply_deadline_us = FIXTURE_DEADLINE_US;
 	fixture.redis = redis_new(fixture.loop, &fixture.config, &err);
 	ck_assert_msg(fixture.redis, "%s", err.msg);
 }

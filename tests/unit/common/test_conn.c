@@ -8,7 +8,7 @@
 
 START_TEST(answers_are_framed_and_kept_alive)
 {
-	limits_short();
+	limits_long();
 	server_start();
 	const int fd = dial();
 	for (int i = 0; i < 3; i++) {
@@ -31,7 +31,7 @@ END_TEST
 
 START_TEST(an_old_client_is_closed_unless_it_asks)
 {
-	limits_short();
+	limits_long();
 	server_start();
 	int fd = dial();
 	say(fd, "GET / HTTP/1.0\r\n\r\n");
@@ -48,7 +48,7 @@ END_TEST
 
 START_TEST(head_and_no_content_send_no_body)
 {
-	limits_short();
+	limits_long();
 	server_start();
 	const int fd = dial();
 	say(fd, "HEAD /abc HTTP/1.1\r\nHost: a\r\n\r\n" GET("/empty") GET("/last"));
@@ -91,7 +91,7 @@ static void check_order(const char *text, unsigned count)
 
 START_TEST(pipelined_requests_are_answered_in_order)
 {
-	limits_short();
+	limits_long();
 	server_start();
 	const int fd = dial();
 	struct buf buf = pipeline(100);
@@ -104,7 +104,7 @@ END_TEST
 
 START_TEST(an_error_in_the_pipeline_comes_in_its_turn_and_ends_it)
 {
-	limits_short();
+	limits_long();
 	server_start();
 	const int fd = dial();
 	struct buf buf = pipeline(50);
@@ -127,7 +127,7 @@ END_TEST
 
 START_TEST(a_flood_of_pipelined_bytes_is_bounded_and_whole)
 {
-	limits_short();
+	limits_long();
 	server_start();
 	const int fd = dial();
 	struct buf buf;
@@ -149,9 +149,8 @@ START_TEST(long_bodies_may_be_pipelined)
 	enum { BODY_BYTES = 2 * CONN_PENDING_MAX };
 	static char body[BODY_BYTES + 1];
 	memset(body, 'x', BODY_BYTES);
-	limits_short();
+	limits_long();
 	fixture.limits.body_max = BODY_BYTES;
-	fixture.limits.head_deadline_us = fixture.limits.body_deadline_us = 5000000;
 	server_start();
 	for (unsigned is_chunked = 0; is_chunked < 2; is_chunked++) {
 		struct buf buf;
@@ -179,8 +178,7 @@ END_TEST
 
 START_TEST(pieces_change_nothing)
 {
-	limits_short();
-	fixture.limits.head_deadline_us = fixture.limits.body_deadline_us = 5000000;
+	limits_long();
 	server_start();
 	const char *text = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
 			   "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -207,7 +205,7 @@ END_TEST
 
 START_TEST(continue_is_said_once_the_head_is_agreed)
 {
-	limits_short();
+	limits_long();
 	server_start();
 	int fd = dial();
 	say(fd, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: "
@@ -237,7 +235,7 @@ END_TEST
 
 START_TEST(a_body_that_comes_with_its_head_needs_no_continue)
 {
-	limits_short();
+	limits_long();
 	server_start();
 	const int fd = dial();
 	say(fd, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n"
@@ -267,7 +265,7 @@ START_TEST(refusals_have_their_status_and_close)
 		{"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501},
 		{"GET / HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n", 417},
 	};
-	limits_short();
+	limits_long();
 	server_start();
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		const int fd = dial();
@@ -292,7 +290,7 @@ END_TEST
  * answer. */
 START_TEST(a_refused_sender_still_gets_its_answer)
 {
-	limits_short();
+	limits_long();
 	server_start();
 	memset(big, 'x', sizeof(big));
 	for (int i = 0; i < 20; i++) {
@@ -308,7 +306,7 @@ END_TEST
 
 START_TEST(a_server_without_bodies_asks_its_routes_first)
 {
-	limits_short();
+	limits_long();
 	fixture.limits.body_max = 0;
 	server_start();
 	int fd = dial();
@@ -334,7 +332,7 @@ END_TEST
 
 START_TEST(a_big_answer_arrives_whole)
 {
-	limits_short();
+	limits_long();
 	server_start();
 	memset(big, 'b', sizeof(big));
 	const int fd = dial();
@@ -348,11 +346,16 @@ END_TEST
 
 #define WAITERS 5
 
-/* So many connections, each with a request for /later, in their order. */
 static void waiters_dial(int *fds)
 {
-	for (unsigned i = 0; i < WAITERS; i++) {
+	for (unsigned i = 0; i < WAITERS; i++)
 		fds[i] = dial();
+}
+
+/* Each asks for /later, in their order; nobody is answered before all have asked. */
+static void waiters_ask(const int *fds)
+{
+	for (unsigned i = 0; i < WAITERS; i++) {
 		say(fds[i], GET("/later"));
 		for (int look = 0; look < CLIENT_S * 1000 &&
 				   __atomic_load_n(&fixture.handled, __ATOMIC_RELAXED) <= i;
@@ -363,15 +366,18 @@ static void waiters_dial(int *fds)
 
 START_TEST(answers_leave_in_the_order_in_which_they_were_given)
 {
-	limits_short();
+	fixture.later_min = WAITERS;
+	limits_long();
 	server_start();
 	int fds[WAITERS];
 	const int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	waiters_dial(fds);
+	/* Before anything can be ready, which would be listed in this order. */
 	for (unsigned i = WAITERS; i-- > 0;) {
 		struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
 		ck_assert_int_eq(epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fds[i], &event), 0);
 	}
+	waiters_ask(fds);
 	for (unsigned i = 0; i < WAITERS; i++) {
 		char byte;
 		ck_assert_int_eq(recv(fds[i], &byte, 1, MSG_PEEK), 1);
@@ -389,10 +395,12 @@ END_TEST
 START_TEST(answers_can_leave_before_the_turn_ends)
 {
 	fixture.holds_turn = true;
-	limits_short();
+	fixture.later_min = WAITERS;
+	limits_long();
 	server_start();
 	int fds[WAITERS];
 	waiters_dial(fds);
+	waiters_ask(fds);
 	for (unsigned i = 0; i < WAITERS; i++)
 		hear(fds[i], "later", 1);
 	__atomic_store_n(&fixture.is_heard, true, __ATOMIC_RELEASE);

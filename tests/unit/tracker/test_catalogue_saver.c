@@ -3,6 +3,7 @@
 #include "catalogue_saver.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -181,6 +182,9 @@ static void *drain(void *arg)
 	char bytes[4096];
 	const int *fd = arg;
 	ck_assert_int_eq(fcntl(*fd, F_SETFL, 0), 0);
+	/* A read before the save has opened its end would find the pipe at its own. */
+	struct pollfd coming = {.fd = *fd, .events = POLLIN};
+	ck_assert_int_eq(poll(&coming, 1, WAIT_US / 1000), 1);
 	while (read(*fd, bytes, sizeof(bytes)) > 0)
 		;
 	close(*fd);
