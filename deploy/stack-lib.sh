@@ -7,7 +7,7 @@
 
 readonly START_LIMIT_S=120    # one service, from its start to its first sign of life
 readonly STOP_GRACE_S=10      # after the polite signal
-readonly KILL_GRACE_S=5       # after SIGKILL
+readonly KILL_GRACE_S=60      # after SIGKILL: a write that is under way ends first
 readonly POLL_S=0.02
 readonly PORT_TRIES=20
 readonly PORT_LOWEST=15000    # below it live services that people install
