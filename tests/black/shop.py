@@ -4,6 +4,7 @@
 import copy
 import datetime
 import pathlib
+import re
 import subprocess
 import time
 import urllib.parse
@@ -14,6 +15,7 @@ import wasltokens
 
 PHONE = [("User-Agent", "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Chrome/130.0 Mobile Safari/537.36")]
 DAY_S = 86400
+POSTING = (1, 2)  # an attributor's connections
 
 
 def instant(seconds=None):
@@ -137,8 +139,14 @@ class Attributor:
         return (self.folder / "log").read_text(errors="replace")
 
     def wait_ready(self):
-        stack.wait_until(lambda: "ev=ready" in self.log(), what="ready: " + self.log())
+        """With Postgres there, until it posts: what comes between is spooled, and answered 202."""
+        stack.wait_until(self.is_ready, what="ready: " + self.log())
         return self
+
+    def is_ready(self):
+        log = self.log()
+        return re.search("ev=ready .*from=snapshot", log) or "ev=ready" in log and all(
+            'ev=postgres_up name="wasl-attributor post %d"' % number in log for number in POSTING)
 
     def url(self, listener="public"):
         for line in self.log().splitlines():
@@ -158,3 +166,24 @@ class Attributor:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(stack.WAIT_LIMIT_S)
+
+
+class Session:
+    """psql that stays: what it is told runs at once, its locks live until it ends."""
+
+    def __init__(self, running):
+        self.process = subprocess.Popen([stack.psql_program(), "-X", "-q", "-d", running.env["WASL_DATABASE_URL"]],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=stack.clean_env())
+
+    def run(self, text):
+        self.process.stdin.write(text + "\n\\echo done\n")
+        self.process.stdin.flush()
+        assert self.process.stdout.readline() == "done\n"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait(stack.WAIT_LIMIT_S)
+        self.process.stdout.close()

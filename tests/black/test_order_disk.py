@@ -102,12 +102,16 @@ class Full(unittest.TestCase):
         self.assertGreater(list(statuses.values()).count(202), SPOOLED)
         return statuses
 
+    def is_emptied(self):
+        """Postgres ends when its log does not fit, and may be about to."""
+        if not stack.is_alive(running.pid("postgres")):
+            running.start_service("postgres")
+        return running.metric("attributor", "wasl_spool_records") == 0
+
     def nothing_is_lost(self, folder, statuses):
         self.assertIn("No space left on device", running.log("postgres"))
         (folder / "filler").unlink()
-        if not stack.is_alive(running.pid("postgres")):  # it ends when its log does not fit
-            running.start_service("postgres")
-        stack.wait_until(lambda: running.metric("attributor", "wasl_spool_records") == 0, LIMIT_S, "an empty spool")
+        stack.wait_until(self.is_emptied, LIMIT_S, "an empty spool")
         self.assertEqual(running.sql("SELECT count(*), count(DISTINCT order_id) FROM wasl.event_ids WHERE store_id = %d"
                                      % self.shop.id), [[str(len(statuses))] * 2])
         self.assertEqual(running.sql("SELECT count(*), sum(amount_minor) FROM wasl.commissions WHERE store_id = %d"

@@ -2,13 +2,12 @@
 """Two attributors at the same moment on the same order, coupon or cap: as one of them alone would have it."""
 
 import concurrent.futures
-import subprocess
 import threading
 import time
 import unittest
 
 import stack
-from shop import Attributor, Shop, instant
+from shop import Attributor, Session, Shop, instant
 
 running = stack.Stack({"order-deadline": "20s", "timer-interval": "200ms"})
 SENDERS = 8
@@ -26,27 +25,6 @@ def tearDownModule():
     finally:
         Case.second.kill()
         running.stop()
-
-
-class Session:
-    """psql that stays: what it is told runs at once, its locks live until it ends."""
-
-    def __init__(self):
-        self.process = subprocess.Popen([stack.psql_program(), "-X", "-q", "-d", running.env["WASL_DATABASE_URL"]],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=stack.clean_env())
-
-    def run(self, text):
-        self.process.stdin.write(text + "\n\\echo done\n")
-        self.process.stdin.flush()
-        assert self.process.stdout.readline() == "done\n"
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.stdin.close()
-        self.process.wait(stack.WAIT_LIMIT_S)
-        self.process.stdout.close()
 
 
 class Case(unittest.TestCase):
@@ -88,7 +66,7 @@ class Orders(Case):
             answers = {}
             threads = [threading.Thread(target=lambda n=n, e=event, o=order_id: answers.__setitem__(
                 n, self.send_to(n, e, "%s-%d" % (o, n)))) for n, event in enumerate(events)]
-            with Session() as session:
+            with Session(running) as session:
                 # The orders' rows are made or locked before; their events cannot be written or read.
                 session.run("BEGIN; LOCK TABLE wasl.events IN ACCESS EXCLUSIVE MODE;")
                 threads[0].start()

@@ -132,7 +132,9 @@ class Promoted(unittest.TestCase):
 
     def test_what_was_answered_takes_effect_once_on_the_new_primary(self):
         self.make_pair()
-        self.assertEqual(self.send("before", 5), [200] * 5)
+        for _ in range(5):
+            stack.wait_until(lambda: self.answered_200("before"), LIMIT_S, "both take it in time")
+        stack.wait_until(lambda: self.metric("wasl_spool_records") == 0, LIMIT_S, "nothing is left of before")
 
         self.standby.stop()
         self.assertEqual(self.send("alone", 2), [202] * 2)
@@ -168,8 +170,8 @@ class Promoted(unittest.TestCase):
                          "the old primary is refused")
         self.everything_is_there_once()
         self.assertEqual(self.known(self.old), before)
-        self.assertEqual(self.superuser("SELECT count(*) FROM pg_stat_activity WHERE usename = 'wasl_attributor'"),
-                         [["0"]])
+        stack.wait_until(lambda: self.superuser(
+            "SELECT count(*) FROM pg_stat_activity WHERE usename = 'wasl_attributor'") == [["0"]], what="nobody stays at the old one")
 
     def refused(self):
         return running.log_events("attributor", "postgres_refused")

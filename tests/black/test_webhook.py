@@ -163,7 +163,7 @@ class Signatures(Route):
             ("webhook-signature", "v2," + signature[3:], "bad_signature"),
             ("webhook-signature", "v1," + mac.hex(), "bad_signature"),
             ("webhook-signature", "v1," + mac.hex().upper(), "bad_signature"),
-            ("webhook-signature", signature[:-4] + "AAA=", "bad_signature"),
+            ("webhook-signature", signature[:-4] + ("AAA=" if signature[-4:] != "AAA=" else "AAE="), "bad_signature"),
             ("webhook-signature", signature[:-1], "bad_signature"),
         ]
         for name, value, code in table:

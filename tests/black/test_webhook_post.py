@@ -313,17 +313,17 @@ class Races(Case):
         token = self.click()
         name = lambda number: "%s-%d" % (self.order_id(), number)
         event = lambda number, price, version=1: self.shop.order([token], [price], name(number), order_version=version)
-        batches = lambda: stack.parse_metrics(stack.request(
-            running.env["WASL_ATTRIBUTOR_ADMIN_URL"], "GET", "/metrics").body)[("wasl_event_batches_total", frozenset())]
+        metric = lambda name: running.metric("attributor", name)
         bodies = {number: json.dumps(event(number, "100.00")).encode() for number in (1, 3, 5, 7, 12, 13)}
         first = {number: self.shop.send(body, "first-%d" % number).json() for number, body in bodies.items()}
-        before = batches()
-        with self.orders_locked(1), concurrent.futures.ThreadPoolExecutor(13) as pool:
+        before = metric("wasl_event_batches_total")
+        with concurrent.futures.ThreadPoolExecutor(13) as pool, self.orders_locked():
             # The first two wait with a connection each; the others gather to one batch.
             rest = [pool.submit(self.shop.send, event(number, "50.00")) for number in (10, 11)]
-            time.sleep(0.2)
+            stack.wait_until(lambda: metric("wasl_event_jobs") == 2, what="two have come")
             rest += [pool.submit(self.shop.send, event(number, "200.00", 2)) for number in range(9)]
             again = [pool.submit(self.shop.send, bodies[number], "first-%d" % number) for number in (12, 13)]
+            stack.wait_until(lambda: metric("wasl_event_jobs") == 13, what="all have come")
         self.assertEqual({one.result().status for one in rest}, {200})
         self.assertEqual(len({one.result().json()["commissions"][0]["id"] for one in rest}), 11)
         self.assertEqual([one.result().json() for one in again],
@@ -331,7 +331,7 @@ class Races(Case):
         for number in range(9):
             self.assertEqual(self.shop.rows(name(number)), [(self.shop.affiliate, "pending", "20.00")])
             self.assertEqual(self.counts(name(number)), [2, 2, 1, 4] if number in first else [1, 1, 1, 2], number)
-        self.assertLessEqual(batches() - before, 4, "they were not taken together")
+        self.assertLessEqual(metric("wasl_event_batches_total") - before, 4, "they were not taken together")
 
     def test_a_refused_event_leaves_no_trace_of_a_new_order(self):
         for number in range(5):
@@ -394,8 +394,12 @@ class Death(Case):
         first = self.shop.done(event, "killed-2")
         running.kill("attributor")
         running.start_service("attributor")
-        stack.wait_until(lambda: running.attributor_admin("/readyz").status == 200, what="ready")
+        stack.wait_until(self.posts, what="it posts")
         self.assertEqual(self.shop.done(event, "killed-2"), dict(first, duplicate=True))
+
+    def posts(self):
+        health = running.attributor_admin("/readyz")
+        return health.status == 200 and "postgres" not in health.json()["degraded"]
 
 
 class Database(Case):
@@ -522,7 +526,7 @@ class Database(Case):
         event = self.shop.order(order_id=self.order_id())
         self.addCleanup(running.sql, "ALTER ROLE wasl_attributor RESET default_transaction_read_only", "superuser")
         running.sql("ALTER ROLE wasl_attributor SET default_transaction_read_only = on; "
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'wasl_attributor'",
+                    "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = 'wasl_attributor'",
                     "superuser")
         self.accepted(stack.wait_until(lambda: self.shop.send(event, "readonly-1"), what="an answer"))
         running.sql("ALTER ROLE wasl_attributor RESET default_transaction_read_only; "
