@@ -14,7 +14,7 @@
 #include "stores_parts.h"
 
 #define SLOTS_FIRST   64   /* a power of two */
-#define ASKS_MAX      4096 /* callers that wait; more are told no */
+#define ASKS_MAX      4096 /* callers that wait; more are told so */
 #define STRANGERS_MAX 256  /* unknown ids remembered as asked for */
 #define IDS_TEXT_MAX  (ASKS_MAX * 12)
 #define CONTEXT_MAX   32 /* "store 4294967295" */
@@ -72,6 +72,7 @@ static const char some_sql[] = STORE_COLUMNS " WHERE store_id = ANY ($1::bigint[
 static bool add_ask(struct stores *stores, uint32_t store_id, stores_done_fn *done, void *arg);
 static bool is_asked(const struct ask *ask, uint32_t store_id);
 static int64_t *asked_us_of(struct stores *stores, uint32_t store_id);
+static void forget_asked(struct stores *stores, const struct ask *ask);
 static void on_begin(void *arg);
 static bool run_query(struct stores *stores);
 static void on_rows(const struct db_result *result, void *arg);
@@ -126,16 +127,16 @@ void stores_refresh(
 bool stores_ask_again(struct stores *stores, uint32_t store_id, stores_done_fn *done, void *arg)
 {
 	const int64_t now_us = loop_now_us(stores->loop);
-	if (is_asked(stores->waiting, store_id))
-		return add_ask(stores, store_id, done, arg);
 	int64_t *const asked_us = asked_us_of(stores, store_id);
-	if (*asked_us != 0 && now_us - *asked_us < STORES_REFRESH_US) {
-		/* Already on its way: its answer is this one's too. */
-		if (!stores->is_under_way || !is_asked(stores->asked, store_id))
-			return false;
-	}
-	*asked_us = now_us;
-	return add_ask(stores, store_id, done, arg);
+	const bool is_lately = *asked_us != 0 && now_us - *asked_us < STORES_REFRESH_US;
+	/* Of one on its way the answer is this one's too. */
+	if (is_lately && !is_asked(stores->waiting, store_id) && !is_asked(stores->asked, store_id))
+		return false;
+	if (add_ask(stores, store_id, done, arg))
+		*asked_us = now_us;
+	else if (done != NULL)
+		done(false, arg);
+	return true;
 }
 
 void stores_set_keyring(struct stores *stores, const struct keyring *keyring)
@@ -286,6 +287,14 @@ static int64_t *asked_us_of(struct stores *stores, uint32_t store_id)
 	return &stranger->asked_us;
 }
 
+/* They got no answer that could stand for the next who asks. */
+static void forget_asked(struct stores *stores, const struct ask *ask)
+{
+	for (; ask != NULL; ask = ask->next)
+		if (ask->store_id != 0)
+			*asked_us_of(stores, ask->store_id) = 0;
+}
+
 static void on_begin(void *arg)
 {
 	struct stores *const stores = arg;
@@ -299,6 +308,7 @@ static void on_begin(void *arg)
 		return;
 	struct ask *const asked = stores->asked;
 	stores->asked = NULL;
+	forget_asked(stores, asked);
 	tell_all(asked, false);
 }
 
@@ -342,6 +352,7 @@ static void on_rows(const struct db_result *result, void *arg)
 	} else {
 		log_warn("stores_not_read", LOG_TEXT("sqlstate", result->sqlstate),
 			LOG_TEXT("reason", result->message));
+		forget_asked(stores, asked);
 	}
 	if (stores->waiting != NULL)
 		loop_defer_schedule(stores->begin);

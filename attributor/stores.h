@@ -46,8 +46,9 @@ const struct store *stores_find(const struct stores *stores, uint32_t store_id);
 /* Reads all stores (ids NULL) or these again; done may be NULL. */
 void stores_refresh(struct stores *stores, const uint32_t *ids, unsigned count,
 	stores_done_fn *done, void *arg);
-/* For a webhook that found no store or no matching secret: asks Postgres once more unless that
- * store was asked for within STORES_REFRESH_US. False: not asked, the answer stands as it is. */
+/* For a webhook that found no store or no matching secret: asks Postgres once more unless it
+ * answered for that store within STORES_REFRESH_US. False: not asked, that answer stands. done may
+ * come before this returns, when there is no room to ask. */
 bool stores_ask_again(struct stores *stores, uint32_t store_id, stores_done_fn *done, void *arg);
 /* A new keyring: secrets are opened again. */
 void stores_set_keyring(struct stores *stores, const struct keyring *keyring);

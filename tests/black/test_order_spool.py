@@ -99,6 +99,16 @@ class Away(Case):
         self.assertEqual(self.shop.send({"type": "order.confirmed"}, self.name).status, 422)
         self.assertEqual(running.metric("attributor", "wasl_spool_records"), 0)
 
+    def test_a_store_that_may_be_new_is_not_denied(self):
+        """Who asks again within the second is told no more than the first, and is known once Postgres is back."""
+        unseen = {**self.shop.store, "store_id": self.shop.id + 1}
+        asked = [self.shop.stack.send_event(unseen, self.order()) for _ in range(20)]
+        self.assertEqual({(answer.status, answer.header("retry-after") is None) for answer in asked}, {(503, False)})
+        self.back()
+        fresh = Shop(running, host="fresh-%s.example" % self.name)
+        self.assertEqual(fresh.id, unseen["store_id"])
+        self.assertEqual(fresh.insist(fresh.order([]), self.name + "-fresh").status, 200)
+
     def test_the_receipt_keeps_its_time(self):
         began = time.time()
         self.accepted(self.shop.send(self.order(), self.name))
