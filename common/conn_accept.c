@@ -81,10 +81,6 @@ static bool accept_one(struct conn_server *server, int listen_fd)
 		accept4(listen_fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0)
 		return accept_failed(server, listen_fd, errno);
-	if (server->is_accept_failing) {
-		server->is_accept_failing = false;
-		log_info("accept_recovered");
-	}
 	if (is_over_cap(server, &peer)) {
 		close(fd);
 		return true;
@@ -131,8 +127,14 @@ static bool is_over_cap(struct conn_server *server, const struct sockaddr_storag
 
 static bool accept_failed(struct conn_server *server, int listen_fd, int error)
 {
-	if (error == EAGAIN)
+	if (error == EAGAIN) {
+		/* Everybody is in. One alone may have had the descriptor that another thread gave
+		 * up to shed its own. */
+		if (server->is_accept_failing)
+			log_info("accept_recovered");
+		server->is_accept_failing = false;
 		return false;
+	}
 	/* accept(2): errors of the connection itself, which is gone; the next may be well. */
 	if (error == EINTR || error == ECONNABORTED || error == EPROTO || error == ENETDOWN ||
 		error == ENOPROTOOPT || error == EHOSTDOWN || error == ENONET ||

@@ -7,10 +7,14 @@ import shutil
 import subprocess
 import unittest
 
+import stack
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("WASL_BIN", ROOT / "build" / "bin")).resolve()
 SHELL_LIMIT_S = 500
 MARK = "\x1e"
+# With them a slow machine's stack answers as a quick one's does.
+PATIENCE = [word for pair in stack.PATIENT.items() for word in ("--set", "%s=%s" % pair)]
 
 
 def examples(document):
@@ -36,6 +40,10 @@ def pattern(expected):
     return re.compile("".join(parts) + r"\Z")
 
 
+def patiently(command):
+    return re.sub(r"^deploy/stack up \S+", lambda match: " ".join([match[0], *PATIENCE]), command)
+
+
 class Documents(unittest.TestCase):
     maxDiff = None
 
@@ -45,12 +53,12 @@ class Documents(unittest.TestCase):
         environment = {k: v for k, v in os.environ.items() if not k.startswith("WASL_")}
         environment.update(WASL_BIN=str(BIN), PATH=f"{BIN}:{environment['PATH']}", LC_ALL="C.UTF-8")
         script = "".join(
-            f"{command}\nstatus=$?; printf '\\n{MARK}%s\\n' \"$status\"\n" for command, _ in steps)
+            f"{patiently(command)}\nstatus=$?; printf '\\n{MARK}%s\\n' \"$status\"\n" for command, _ in steps)
         self.stack("down", stack_dir, environment, check=False)
         shutil.rmtree(stack_dir, ignore_errors=True)
         try:
             if needs_stack:
-                self.stack("up", stack_dir, environment, check=True)
+                self.stack("up", stack_dir, environment, *PATIENCE)
             done = subprocess.run(
                 ["bash"], input=script, cwd=ROOT, env=environment, text=True, timeout=SHELL_LIMIT_S,
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -66,8 +74,8 @@ class Documents(unittest.TestCase):
                 if expected or printed:
                     self.assertRegex(printed + "\n", pattern(expected), f"$ {command}\n{printed}")
 
-    def stack(self, verb, directory, environment, check):
-        subprocess.run([ROOT / "deploy" / "stack", verb, directory], env=environment, check=check, timeout=300,
+    def stack(self, verb, directory, environment, *words, check=True):
+        subprocess.run([ROOT / "deploy" / "stack", verb, directory, *words], env=environment, check=check, timeout=300,
                        capture_output=True)
 
     def test_the_readme_tour_works_as_printed(self):

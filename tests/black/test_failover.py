@@ -19,7 +19,7 @@ SENTINEL = """port %(sentinel)d
 bind 127.0.0.1
 dir %(dir)s
 sentinel monitor clicks 127.0.0.1 %(master)d 1
-sentinel down-after-milliseconds clicks 500
+sentinel down-after-milliseconds clicks 1500
 sentinel failover-timeout clicks 5000
 sentinel client-reconfig-script clicks %(dir)s/reconfigured
 """

@@ -115,8 +115,9 @@ class TrackerHandover(unittest.TestCase):
     def test_the_next_one_accepts_nobody_before_its_catalogue(self):
         with Tracker() as tracker:
             link = tracker.link()
-            for path in (tracker.dir / "state").glob("catalogue*"):
-                path.unlink()
+            snapshot = tracker.dir / "state" / "catalogue.snapshot"
+            wait_until(snapshot.exists, what="the catalogue is saved, and will not be once more")
+            snapshot.unlink()
             tracker.redis_process.send_signal(signal.SIGSTOP)
             tracker.settings.update({"takeover": "on", "listen": address(tracker.url),
                                      "admin-listen": address(tracker.admin_url)})

@@ -36,7 +36,7 @@ def families(text):
 class Metrics(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.running = stack.Stack().start()
+        cls.running = stack.Stack(stack.PATIENT).start()
         cls.shop = Shop(cls.running)
 
     @classmethod

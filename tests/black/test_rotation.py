@@ -24,6 +24,7 @@ class Rotation(unittest.TestCase):
         self.product = self.stack.ctl("product", "add", "--store", self.store["store_id"], "--external-id", "P",
                                       "--url", "https://shop.example/p")["product_id"]
         self.link = self.mint()
+        stack.wait_until(lambda: self.stack.tracker("GET", self.link, [PHONE]).status == 302, what="the product")
 
     def mint(self):
         return "/" + self.stack.ctl("link", "mint", "--affiliate", self.affiliate, "--product", self.product)["token"]

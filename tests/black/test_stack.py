@@ -2,15 +2,16 @@
 """deploy/stack itself: what it promises, also after a crash in between, and that nothing stays behind."""
 
 import concurrent.futures
+import contextlib
 import os
 import pathlib
+import re
 import shutil
 import signal
 import stat
 import subprocess
 import sys
 import tempfile
-import threading
 import unittest
 import unittest.mock
 
@@ -30,6 +31,7 @@ echo ev=start_refused
 exit 1
 """
 INTERRUPTS_MAX = 5
+LEFT = 'lock file "postmaster.pid" already exists|pre-existing shared memory block'
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 
 
@@ -198,14 +200,22 @@ class Lifetime(unittest.TestCase):
         held = children_of(server)[0]
         os.kill(held, signal.SIGSTOP)  # keeps the shared memory
         os.kill(server, signal.SIGKILL)
-        release = threading.Timer(1.5, os.kill, (held, signal.SIGCONT))
-        release.start()
-        self.addCleanup(release.join)
+        self.addCleanup(self.resume, held)
         stack.wait_until(lambda: not is_alive(server), what="the server's end")
-        result = run(SCRIPT, "start", path, "postgres", limit_s=stack.UP_LIMIT_S)
+        log = pathlib.Path(path, "postgres.log")
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            started = pool.submit(run, SCRIPT, "start", path, "postgres", limit_s=stack.UP_LIMIT_S)
+            stack.wait_until(lambda: started.done() or re.search(LEFT, log.read_text()), what="a start in vain")
+            self.assertFalse(started.done())
+            self.resume(held)
+            result = started.result()
         self.assertEqual(result.rc, 0, result.err)
-        self.assertRegex(pathlib.Path(path, "postgres.log").read_text(), "already exists|shared memory")
         self.down(path)
+
+    @staticmethod
+    def resume(pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
 
     def test_down_ends_stopped_processes_too(self):
         path = new_folder()

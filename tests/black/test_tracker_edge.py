@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Too many, too slow, too far: caps, descriptors, trickling and deaf clients, and the addresses to listen on."""
 
+import contextlib
 import os
 import resource
 import socket
@@ -30,13 +31,14 @@ def connect(url, source=None, limit_s=stack.ANSWER_LIMIT_S):
 
 def ask(peer, path):
     """One request on a kept connection; its answer's bytes, b"" when it was closed."""
-    peer.sendall(stack.encode_request("x", "GET", path, {"User-Agent": HUMAN}))
     answer = b""
-    while b"\r\n\r\n" not in answer:
-        part = peer.recv(65536)
-        if not part:
-            return answer
-        answer += part
+    with contextlib.suppress(ConnectionError):
+        peer.sendall(stack.encode_request("x", "GET", path, {"User-Agent": HUMAN}))
+        while b"\r\n\r\n" not in answer:
+            part = peer.recv(65536)
+            if not part:
+                break
+            answer += part
     return answer
 
 
