@@ -223,7 +223,7 @@ END_TEST
 START_TEST(a_greeting_refused_or_missing_is_tried_again)
 {
 	play.greeting = "-ERR max number of clients reached\r\n";
-	fixture.config.connect_deadline_us = 30000;
+	fixture.config.connect_deadline_us = 100000;
 	start();
 	/* An attempt may time out before the server has had its turn to accept it. */
 	for (int turn = 0; turn < FIXTURE_TURNS && connections() < 2; turn++)
