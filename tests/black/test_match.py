@@ -50,6 +50,10 @@ class Evidence(Case):
 
         return stack.wait_until(sent, what="Redis was asked in time")
 
+    def stored(self, redis, key, index):
+        """A click's record; by way of the spool if Redis was late."""
+        return stack.wait_until(lambda: redis.command("HGET", key, index), what="the record")
+
     def test_a_click_earns_the_order_and_finance_sees_it(self):
         name, answer = self.asked_in_time(lambda name: self.shop.done(self.shop.order([self.shop.click()], ["909.00"], name)))
         self.check(answer, "attributed", "won_last_click", "90.90")
@@ -89,7 +93,7 @@ class Evidence(Case):
         claim = self.shop.keys().open_click(token)
         key = "wasl:c:" + claim["bucket"]
         with running.redis() as redis:
-            record = bytearray(redis.command("HGET", key, claim["index"]))
+            record = bytearray(self.stored(redis, key, claim["index"]))
             record[9] ^= 1
             redis.command("HSET", key, claim["index"], bytes(record))
         name, answer = self.asked_in_time(lambda name: self.shop.done(self.shop.order([token], order_id=name)))
@@ -100,8 +104,10 @@ class Evidence(Case):
         for number, value in enumerate((b"", b"x", b"\xff" * 32, b"x" * 100000)):
             token = self.shop.click()
             claim = self.shop.keys().open_click(token)
+            key = "wasl:c:" + claim["bucket"]
             with running.redis() as redis:
-                redis.command("HSET", "wasl:c:" + claim["bucket"], claim["index"], value)
+                self.stored(redis, key, claim["index"])
+                redis.command("HSET", key, claim["index"], value)
             name = "%s-%d" % (self.order_id(), number)
             self.check(self.shop.done(self.shop.order([token], order_id=name)), "attributed", "won_last_click", "10.00")
             self.assertEqual(self.shop.show(name)["decision"]["evidence"], "token")

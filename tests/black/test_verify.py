@@ -284,6 +284,10 @@ class Later(Case):
         return self.shop.done({"type": "order." + kind, "timestamp": instant(),
                                "data": {"order_id": self.order_id(), **data}})
 
+    def two_rows(self):
+        """An operator's act has been folded; its command waits for that, but not for long."""
+        stack.wait_until(lambda: len(self.shop.rows(self.order_id())) == 2, what="it is folded")
+
     def test_cash_that_was_collected(self):
         self.confirm()
         self.happens("collected")
@@ -327,6 +331,7 @@ class Later(Case):
         self.confirm()
         other = self.shop.add_affiliate()
         running.ctl("order", "reassign", "--store", self.shop.id, self.order_id(), "--to", other, "--reason", "x")
+        self.two_rows()
         self.clean()
         self.only_for_now("wasl.events", self.where + " AND actor IS NOT NULL",
                           "facts = jsonb_set(facts, '{affiliate_id}', '%d')" % self.shop.affiliate)
@@ -336,6 +341,7 @@ class Later(Case):
         self.confirm()
         commission = running.sql("SELECT commission_id FROM wasl.commissions WHERE " + self.where)[0][0]
         running.ctl("commission", "adjust", commission, "--amount", "5", "--reason", "x")
+        self.two_rows()
         self.clean()
         self.only_for_now("wasl.commissions", self.where + " AND event_id IS NOT NULL", "event_id = 'operator-0'")
         self.found(self.name + "commission of affiliate %d is missing, its events come to approved 5.00"
