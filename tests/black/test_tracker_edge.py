@@ -291,6 +291,7 @@ class Addresses(unittest.TestCase):
             self.assertTrue(token_in(self.through(path, tracker.link())))
             tracker.process.kill()
             tracker.process.wait()
+            tracker.settings["admin-listen"] = "127.0.0.1:0"  # the old port may be a connection's by now
             tracker.start()
             self.assertTrue(token_in(self.through(path, tracker.link())))
 
