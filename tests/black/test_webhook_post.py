@@ -316,6 +316,7 @@ class Races(Case):
         metric = lambda name: running.metric("attributor", name)
         bodies = {number: json.dumps(event(number, "100.00")).encode() for number in (1, 3, 5, 7, 12, 13)}
         first = {number: self.shop.send(body, "first-%d" % number).json() for number, body in bodies.items()}
+        stack.wait_until(lambda: metric("wasl_event_jobs") == 0, what="nothing is left of other tests")
         before = metric("wasl_event_batches_total")
         with concurrent.futures.ThreadPoolExecutor(13) as pool, self.orders_locked():
             # The first two wait with a connection each; the others gather to one batch.
