@@ -43,14 +43,14 @@ Result = collections.namedtuple("Result", "rc out err")
 
 
 def wait_until(condition, limit_s=WAIT_LIMIT_S, what=""):
-    """The first true value of condition(); AssertionError once the limit has passed."""
+    """The first true value of condition(); AssertionError, with what or what what() returns, once the limit has passed."""
     deadline = time.monotonic() + limit_s
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError("not within %g s: %s" % (limit_s, what or condition))
+            raise AssertionError("not within %g s: %s" % (limit_s, what() if callable(what) else what or condition))
         time.sleep(POLL_S)
 
 

@@ -133,7 +133,7 @@ class Steps(Faults):
         if is_away:
             self.line.cut()
         daemon.start(database_url=self.line.url, is_test_build=True, env={"WASL_FAILPOINT": "%s:%d" % (point, count)})
-        stack.wait_until(lambda: "ev=ready" in daemon.log(), what="ready: " + daemon.log())
+        stack.wait_until(lambda: "ev=ready" in daemon.log(), what=lambda: "ready: " + daemon.log())
         events = [self.event(number) for number in range(self.number, self.number + self.EVENTS)]
         self.number += self.EVENTS
         for webhook_id, body in events:

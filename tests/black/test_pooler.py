@@ -157,7 +157,7 @@ class Pooled(unittest.TestCase):
 
         # One that has never known anything else.
         first.start(database_url=pooler.url, order_deadline="2s")
-        first.wait_ready()
+        first.wait_ready(can_post=False)
         stack.wait_until(lambda: "ev=postgres_refused" in first.log(), LIMIT_S, "it is refused")
         self.send(first)
         self.assertEqual((quarantined, self.metric(first, "wasl_quarantine_put_total")), (0, 0))

@@ -32,7 +32,7 @@ class Reload(unittest.TestCase):
         self.conf.write_text(text)
         begin = len(self.tracker.log().encode())
         self.tracker.process.send_signal(signal.SIGHUP)
-        return wait_until(lambda: self.tracker.events(ev, begin), what=ev + self.tracker.log())[0]
+        return wait_until(lambda: self.tracker.events(ev, begin), what=lambda: ev + self.tracker.log())[0]
 
     def wait_network(self, headers, is_here):
         # Each worker takes it over at its own next turn.
