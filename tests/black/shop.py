@@ -83,12 +83,7 @@ class Shop:
         return self.stack.send_event(self.store, event, webhook_id=webhook_id, **options)
 
     def insist(self, event, webhook_id):
-        """As a sender does: again after a 503, under the same webhook-id; and after a 202, for the answer."""
-        def decided():
-            answer = self.send(event, webhook_id)
-            return answer.status not in (202, 503) and answer
-
-        return stack.wait_until(decided, what="an answer")
+        return insist(lambda: self.send(event, webhook_id))
 
     def done(self, event, webhook_id=None):
         """The answer of an event that has to be taken."""
@@ -107,6 +102,15 @@ class Shop:
         return [(int(a), state, amount) for a, state, amount in self.stack.sql(
             "SELECT affiliate_id, state, amount FROM finance.commissions WHERE store_id = %d AND order_id = '%s' "
             "ORDER BY commission_id" % (self.id, order_id), "finance")]
+
+
+def insist(send):
+    """As a sender does: again after a 503, under the same webhook-id; and after a 202, for the answer."""
+    def decided():
+        answer = send()
+        return answer.status not in (202, 503) and answer
+
+    return stack.wait_until(decided, what="an answer")
 
 
 class Attributor:
@@ -160,6 +164,9 @@ class Attributor:
         body = event if isinstance(event, bytes) else stack.json.dumps(event).encode()
         headers = stack.webhook_headers(store["webhook_secret"], webhook_id, None, body)
         return stack.request(self.url(), "POST", "/v1/stores/%d/events" % store["store_id"], headers, body, limit_s)
+
+    def insist(self, store, event, webhook_id):
+        return insist(lambda: self.send(store, event, webhook_id))
 
     def exit_code(self):
         return self.process.wait(stack.WAIT_LIMIT_S)

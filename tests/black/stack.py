@@ -143,9 +143,7 @@ class Stack:
 
     def log_events(self, service, ev=None):
         """The logfmt lines of a daemon as dicts, all or those of one event."""
-        lines = (dict(word.partition("=")[::2] for word in split_logfmt(line))
-                 for line in self.log(service).splitlines() if line.startswith("ts="))
-        return [line for line in lines if ev is None or line.get("ev") == ev]
+        return [line for line in log_lines(self.log(service)) if ev is None or line.get("ev") == ev]
 
     # waslctl
 
@@ -382,10 +380,11 @@ def parse_metrics(text):
     return values
 
 
-def split_logfmt(line):
-    """key=value words of a log line, the quotes of quoted values taken off."""
-    return [key + "=" + (value[1:-1] if value.startswith('"') else value)
-            for key, value in re.findall(r'(\w+)=("(?:[^"\\]|\\.)*"|\S*)', line)]
+def log_lines(text):
+    """The logfmt lines of a log as dicts, the quotes of quoted values taken off."""
+    return [{key: value[1:-1] if value.startswith('"') else value
+             for key, value in re.findall(r'(\w+)=("(?:[^"\\]|\\.)*"|\S*)', line)}
+            for line in text.splitlines() if line.startswith("ts=")]
 
 
 # Redis

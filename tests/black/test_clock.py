@@ -11,7 +11,7 @@ import time
 import unittest
 
 import stack
-from shop import Attributor, Shop
+from shop import Attributor, Session, Shop, insist
 from stack import wait_until
 from trackerlib import DAY_S, GRACE_S, HUMAN, WINDOW_S, Tracker
 
@@ -154,18 +154,9 @@ class AttributorSteps(Case):
 
     def locked(self, change):
         """Runs change while no order can be written."""
-        session = stack.subprocess.Popen(
-            ["psql", "-X", "-q", "-d", self.running.env["WASL_DATABASE_URL"]], stdin=stack.subprocess.PIPE,
-            stdout=stack.subprocess.PIPE, text=True, env=stack.clean_env())
-        with session:
-            session.stdin.write("BEGIN; LOCK TABLE wasl.orders IN EXCLUSIVE MODE;\n\\echo locked\n")
-            session.stdin.flush()
-            self.assertEqual(session.stdout.readline(), "locked\n")
-            try:
-                return change()
-            finally:
-                session.stdin.write("COMMIT;\n")
-                session.stdin.close()
+        with Session(self.running) as session:
+            session.run("BEGIN; LOCK TABLE wasl.orders IN EXCLUSIVE MODE;")
+            return change()
 
     def test_webhooks_are_held_against_the_wall_clock(self):
         other = self.other(order_deadline=LONG)
@@ -218,11 +209,7 @@ class AttributorSteps(Case):
                     SLACK_S * 5, order_id)), what="it is posted")
             self.assertEqual(rows, [["t"]])
             wait_until(lambda: len(self.shop.rows(order_id)) == 1, what="its commission")
-
-            def decided():  # 300 ms are little on a busy machine: as a sender that wants the answer, again after a 202
-                again = self.send(other, event, "spooled-%d" % number, self.clock.now())
-                return again.status != 202 and again
-            again = wait_until(decided, what="an answer")
+            again = insist(lambda: self.send(other, event, "spooled-%d" % number, self.clock.now()))
             self.assertEqual((again.status, again.json()["duplicate"]), (200, True))
             self.assertEqual(len(self.shop.rows(order_id)), 1)
 

@@ -52,8 +52,8 @@ class Case(unittest.TestCase):
 
     def taken(self, number):
         """Sent until it is posted: on a busy machine the first time may be too late."""
-        event, name = stack.json.dumps(self.order(number)).encode(), "%s-%d" % (self.name, number)
-        self.until(lambda: self.daemon.send(self.shop.store, event, name).status == 200, "it is posted")
+        answer = self.daemon.insist(self.shop.store, self.order(number), "%s-%d" % (self.name, number))
+        self.assertEqual(answer.status, 200, answer)
 
     def accepted(self, answer):
         self.assertEqual((answer.status, answer.json()), (202, {"status": "accepted"}), answer)
@@ -143,7 +143,7 @@ class Poison(Case):
         self.accepted(self.daemon.send(self.shop.store, event, self.name + "-4"))
         row, = self.quarantined()
         running.sql("DROP FUNCTION wasl.test_guard() CASCADE")
-        self.until(lambda: self.daemon.send(self.shop.store, event, self.name + "-4").status == 200, "it is posted")
+        self.assertEqual(self.daemon.insist(self.shop.store, event, self.name + "-4").status, 200)
         dropped = running.waslctl("quarantine", "drop", row["quarantine_id"], "--reason", "no")
         self.assertEqual((dropped.rc, "took effect" in dropped.err), (1, True), dropped)
         self.assertIn(running.ctl("quarantine", "retry", row["quarantine_id"])["state"], ("retrying", "posted"))
@@ -152,8 +152,7 @@ class Poison(Case):
 
     def test_events_of_a_store_that_is_gone(self):
         gone, kept = self.shop, Shop(running, host=self.name + "-kept.example")
-        known = stack.json.dumps(kept.order()).encode()
-        stack.wait_until(lambda: self.daemon.send(kept.store, known, "known").status == 200, what="the store")
+        self.assertEqual(self.daemon.insist(kept.store, kept.order(), "known").status, 200)
         time.sleep(1)  # its snapshot
         running.stop_service("attributor")  # it knows the store, and would post what is in quarantine
         self.addCleanup(running.start_service, "attributor")

@@ -240,8 +240,7 @@ class Signals(Life):
         stack.wait_until(lambda: "ev=config_reloaded" in other.log(), what="the reload")
         self.assertIn("ev=keyring_reloaded", other.log())
         self.assertIn("ev=config_needs_restart option=order-deadline", other.log())
-        event = stack.json.dumps(self.shop.order()).encode()
-        stack.wait_until(lambda: other.send(self.shop.store, event, "after-reload").status == 200, what="it is posted")
+        self.assertEqual(other.insist(self.shop.store, self.shop.order(), "after-reload").status, 200)
 
     def test_sigterm_drains(self):
         other = self.extra().wait_ready()

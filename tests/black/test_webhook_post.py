@@ -527,8 +527,8 @@ class Database(Case):
         event = self.shop.order(order_id=self.order_id())
         self.addCleanup(running.sql, "ALTER ROLE wasl_attributor RESET default_transaction_read_only", "superuser")
         running.sql("ALTER ROLE wasl_attributor SET default_transaction_read_only = on; "
-                    "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = 'wasl_attributor'",
-                    "superuser")
+                    "SELECT pg_terminate_backend(pid, %d) FROM pg_stat_activity WHERE usename = 'wasl_attributor'"
+                    % (stack.WAIT_LIMIT_S * 1000), "superuser")
         self.accepted(stack.wait_until(lambda: self.shop.send(event, "readonly-1"), what="an answer"))
         running.sql("ALTER ROLE wasl_attributor RESET default_transaction_read_only; "
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'wasl_attributor'",

@@ -192,8 +192,7 @@ class Tracker:
         return (self.dir / "log").read_bytes()[begin:].decode(errors="replace")
 
     def lines(self, begin=0):
-        return [dict(word.partition("=")[::2] for word in stack.split_logfmt(line))
-                for line in self.log(begin).splitlines() if line.startswith("ts=")]
+        return stack.log_lines(self.log(begin))
 
     def events(self, ev, begin=0):
         return [line for line in self.lines(begin) if line.get("ev") == ev]

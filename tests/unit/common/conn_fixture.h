@@ -221,12 +221,18 @@ static inline struct conn_counts counts(void)
 	};
 }
 
-/* Waits, at most CLIENT_S, until so many connections are open. */
+/* Waits, at most CLIENT_S, until the condition holds, which another thread brings about. */
+#define WAIT_FOR(condition)                                                        \
+	do {                                                                       \
+		for (int look = 0; look < CLIENT_S * 1000 && !(condition); look++) \
+			usleep(1000);                                              \
+		ck_assert(condition);                                              \
+	} while (0)
+
+/* Until so many connections are open. */
 static inline void wait_open(uint64_t open)
 {
-	for (int i = 0; i < CLIENT_S * 1000 && counts().open != open; i++)
-		usleep(1000);
-	ck_assert_uint_eq(counts().open, open);
+	WAIT_FOR(counts().open == open);
 }
 
 static inline int client_socket(void)

@@ -357,10 +357,7 @@ static void waiters_ask(const int *fds)
 {
 	for (unsigned i = 0; i < WAITERS; i++) {
 		say(fds[i], GET("/later"));
-		for (int look = 0; look < CLIENT_S * 1000 &&
-				   __atomic_load_n(&fixture.handled, __ATOMIC_RELAXED) <= i;
-			look++)
-			usleep(1000);
+		WAIT_FOR(__atomic_load_n(&fixture.handled, __ATOMIC_RELAXED) > i);
 	}
 }
 

@@ -99,8 +99,7 @@ START_TEST(a_peer_that_does_not_read_is_reset)
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
 	say(fd, GET("/big") GET("/big") GET("/big") GET("/big") GET("/big") GET("/big") GET("/big")
 			GET("/big"));
-	for (int i = 0; i < CLIENT_S * 1000 && counts().accepted == 0; i++)
-		usleep(1000);
+	WAIT_FOR(counts().accepted > 0);
 	wait_open(0);
 	server_halt();
 	ck_assert_uint_eq(counts().timeouts, 1);
@@ -220,10 +219,7 @@ START_TEST(a_reset_or_half_a_request_leaves_nothing_behind)
 		ck_assert_uint_eq(counts().resets, COUNT_OF(parts) + i + 1);
 		close(fd);
 	}
-	for (int i = 0; i < CLIENT_S * 1000 &&
-			__atomic_load_n(&fixture.waiting_count, __ATOMIC_ACQUIRE) > 0;
-		i++)
-		usleep(1000);
+	WAIT_FOR(__atomic_load_n(&fixture.waiting_count, __ATOMIC_ACQUIRE) == 0);
 	server_halt();
 	/* /later's answer found its connection gone, or went out to nobody if the request had come
 	 * together with the connection, which is not watched then. */
@@ -313,8 +309,7 @@ static void hold(void *arg)
 {
 	(void)arg;
 	__atomic_store_n(&is_held, true, __ATOMIC_RELEASE);
-	for (int i = 0; i < CLIENT_S * 1000 && !__atomic_load_n(&is_let_go, __ATOMIC_ACQUIRE); i++)
-		usleep(1000);
+	WAIT_FOR(__atomic_load_n(&is_let_go, __ATOMIC_ACQUIRE));
 }
 
 START_TEST(a_drain_serves_the_backlog)
@@ -325,8 +320,7 @@ START_TEST(a_drain_serves_the_backlog)
 	/* Wakes on a busy loop: the connections are in the backlog when the drain begins. */
 	struct loop_wake *busy = loop_wake_new(fixture.loop, hold, NULL, &err);
 	loop_wake_post(busy);
-	for (int i = 0; i < CLIENT_S * 1000 && !__atomic_load_n(&is_held, __ATOMIC_ACQUIRE); i++)
-		usleep(1000);
+	WAIT_FOR(__atomic_load_n(&is_held, __ATOMIC_ACQUIRE));
 	loop_wake_post(fixture.drain);
 	int fds[20];
 	for (int i = 0; i < 20; i++) {
